@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +30,8 @@ from mmdavss.utils.addresses import without_password
 from mmdavss.utils.checkpoints import checkpoint_file, read_checkpoint
 from mmdavss.utils.classes import class_names
 from mmdavss.utils.device import usable_device
-from mmdavss.utils.errors import UserError, number_of, printable
+from mmdavss.utils.errors import NotFiniteError, UserError, number_of, printable
+from mmdavss.utils.files import replace_file
 from mmdavss.utils.images import write_png
 from mmdavss.utils.quiet import without_loss_warnings
 from mmdavss.utils.work_dir_lock import WorkDirLock
@@ -40,7 +42,7 @@ from .folder import ResultFolder, video_identity
 from .frame_size import config_of_size, fitting_size, pipeline_size
 from .frames import FramePairs
 from .measuring import measure
-from .memory import explained_memory
+from .memory import explained_memory, no_memory
 from .recipes import (
     adabn_model,
     adapted_config,
@@ -299,6 +301,11 @@ class Adaptation:
                 )
             figures = dict(zip(made, after, strict=True))
             candidates = candidates_of(before, figures, self.metainfo['classes'])
+            if not any(math.isfinite(one.error) for one in candidates):
+                raise NotFiniteError(
+                    'no adapted model can be used, all predict NaN: choose a smaller --lr (now '
+                    f'{self.settings.lr}) or another --method'
+                )
             chosen = choose(candidates)
             self.folder.journal.save(
                 chosen=chosen,
@@ -385,22 +392,34 @@ class Adaptation:
         except UserError as error:
             return f'There is no plain mmseg export: {error}.'
         config, checkpoint = map(self.folder.relative, (export.config, export.checkpoint))
-        found = (
-            f'it labels {others:.3%} of the pixels of the first frame otherwise'
-            if others
-            else 'it labels all pixels of the first frame the same'
-        )
+        if others is None:
+            found = (
+                'whether it labels the first frame the same could not be checked: the memory ran '
+                'out, as plain mmseg computes the scores of all classes at the size of the frame'
+            )
+        elif others:
+            found = f'it labels {others:.3%} of the pixels of the first frame otherwise'
+        else:
+            found = 'it labels all pixels of the first frame the same'
         return f'`{config}` and `{checkpoint}` are the adapted model for plain mmseg; {found}.'
 
-    def _labelled_otherwise(self, export: Export) -> float:
-        """Share of the pixels of the first frame whose class plain mmseg predicts otherwise."""
+    def _labelled_otherwise(self, export: Export) -> float | None:
+        """Share of the pixels of the first frame whose class plain mmseg predicts otherwise; None
+        if there is not enough memory for it."""
         frame = str(self.pairs()[0][0])
-        (own,) = VideoSegmenter(self.folder.config, self.folder.checkpoint, self.device)([frame])
-        model = init_model(str(export.config), device=str(self.device))
-        # Strictly: mmseg only warns of weights that its network lacks.
-        model.load_state_dict(read_checkpoint(export.checkpoint)['state_dict'])
-        (sample,) = inference_model(model, [frame])
-        return float((sample.pred_sem_seg.data[0].cpu().numpy() != own).mean())
+        try:
+            segment = VideoSegmenter(self.folder.config, self.folder.checkpoint, self.device)
+            (own,) = segment([frame])
+            model = init_model(str(export.config), device=str(self.device))
+            # Strictly: mmseg only warns of weights that its network lacks.
+            model.load_state_dict(read_checkpoint(export.checkpoint)['state_dict'])
+            (sample,) = inference_model(model, [frame])
+            return float((sample.pred_sem_seg.data[0].cpu().numpy() != own).mean())
+        except Exception as error:
+            # Everything else is done, and the export may be right.
+            if not no_memory(error):
+                raise
+            return None
 
     def run(self, command: Sequence[str] = ()) -> Adapted:
         """Runs all steps.
@@ -433,7 +452,7 @@ class Adaptation:
             self.size,
             notes,
         )
-        self.folder.report.write_text(text, encoding='utf-8')
+        replace_file(self.folder.report, text.encode())
         return Adapted(
             self.folder.config,
             self.folder.checkpoint,

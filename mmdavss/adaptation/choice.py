@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mmdavss.evaluation.health import HealthFigures
-from mmdavss.evaluation.verdict import REJECT, estimated_error, judge
+from mmdavss.evaluation.verdict import REJECT, estimated_error, judge, kept_share
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,14 @@ class Candidate:
     Attributes:
         iteration: Iterations of training before it.
         error: Its estimated error, see :func:`~mmdavss.evaluation.verdict.estimated_error`.
-        kept: Share of the confident pixels of the model before that keep their class.
+        kept: Share of the confident pixels of the model before that keep their class, see
+            :func:`~mmdavss.evaluation.verdict.kept_share`.
         rejected: Whether its verdict is to reject it.
     """
 
     iteration: int
     error: float
-    kept: float
+    kept: float | None
     rejected: bool
 
 
@@ -40,7 +42,7 @@ def candidates_of(
         Candidate(
             iteration,
             estimated_error(figures),
-            figures.kept,
+            kept_share(before, figures),
             judge(before, figures, classes).verdict == REJECT,
         )
         for iteration, figures in sorted(after.items())
@@ -70,9 +72,9 @@ def explained(candidates: Sequence[Candidate], chosen: int) -> str:
     rows = []
     for one in candidates:
         notes = ['**kept**'] * (one.iteration == chosen) + ['rejected'] * one.rejected
-        rows.append(
-            f'| {one.iteration} | {one.error:.3f} | {100 * one.kept:.1f} | {", ".join(notes)} |'
-        )
+        error = f'{one.error:.3f}' if math.isfinite(one.error) else '-'
+        kept = '-' if one.kept is None else f'{100 * one.kept:.1f}'
+        rows.append(f'| {one.iteration} | {error} | {kept} | {", ".join(notes)} |')
     among = 'of those that are not rejected'
     if all(one.rejected for one in candidates):
         among = 'of all, since all are rejected'

@@ -16,6 +16,7 @@ from mmdavss.evaluation.health import Health, HealthFigures
 from mmdavss.flow import DISFlowEstimator
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.ops import forward_backward_visible
+from mmdavss.utils.errors import NotFiniteError
 from mmdavss.utils.progress import progress
 from mmdavss.utils.quiet import without_loss_warnings
 
@@ -44,6 +45,12 @@ def measure(
         checked: Maximum number of pairs, spread evenly over `pairs`.
         device: Where the models compute.
         size: (width, height) to which the models resize frames.
+
+    Returns:
+        The figures of each model; all NaN if it predicts NaN, which only the first must not.
+
+    Raises:
+        NotFiniteError: If the first model predicts NaN.
     """
     chosen = np.unique(np.linspace(0, len(pairs) - 1, min(checked, len(pairs))).round().astype(int))
     with without_loss_warnings():
@@ -74,6 +81,10 @@ def add_pair(
         device: As for :func:`measure`.
         size: As for :func:`measure`.
         provider: Estimates the flow.
+
+    Raises:
+        NotFiniteError: If the first model predicts NaN. Another one that does is left out from
+            then on, and has no finite figures.
     """
     before, current = images
     flow, visible = flow_to_previous(provider, before, current)
@@ -81,26 +92,43 @@ def add_pair(
     size = min((width, height), size, key=math.prod)
     reference = None
     for segment, found in zip(segmenters, health, strict=True):
+        if not found.finite:
+            continue
         segment.model.to(device)
-        maps = []
-        for sample in segment.samples(images, size):
-            labels = sample.pred_sem_seg.data.float()[None]
-            maps.append(
-                torch.nn.functional.interpolate(labels, visible.shape, mode='nearest-exact')[0, 0]
-                .byte()
-                .cpu()
-            )
-        scores = sample.seg_logits.data
-        *_, mirrored = segment.samples(
-            [cv2.flip(image, 1) for image in images[-segment.clip_length :]], size
-        )
-        segment.model.to('cpu')
+        try:
+            maps, scores, mirrored = _predicted(segment, images, size, visible.shape)
+            found.add_frame(scores)
+        except NotFiniteError:
+            if reference is None:
+                raise
+            found.finite = False
+            continue
+        finally:
+            segment.model.to('cpu')
         reference = scores if reference is None else reference
-        found.add_frame(scores)
         labels_before, labels_now = maps
         found.add_pair(labels_before, labels_now, flow, visible)
-        found.add_mirrored(scores, mirrored.seg_logits.data)
+        found.add_mirrored(scores, mirrored)
         found.add_reference(scores, reference)
+
+
+def _predicted(
+    segment: VideoSegmenter,
+    images: Sequence[np.ndarray],
+    size: tuple[int, int],
+    shape: Sequence[int],
+) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
+    """Classes of the frames, of this shape; scores of the last one, and of it mirrored."""
+    maps = []
+    for sample in segment.samples(images, size):
+        labels = sample.pred_sem_seg.data.float()[None]
+        maps.append(
+            torch.nn.functional.interpolate(labels, shape, mode='nearest-exact')[0, 0].byte().cpu()
+        )
+    *_, mirrored = segment.samples(
+        [cv2.flip(image, 1) for image in images[-segment.clip_length :]], size
+    )
+    return maps, sample.seg_logits.data, mirrored.seg_logits.data
 
 
 def flow_to_previous(

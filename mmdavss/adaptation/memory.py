@@ -15,6 +15,13 @@ from mmdavss.utils.errors import UserError
 NO_MEMORY = re.compile("can't allocate memory|Insufficient memory")
 
 
+def no_memory(error: BaseException) -> bool:
+    """Whether an error says that no memory is left, of the GPU or of the machine."""
+    return isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError | cv2.error) and bool(NO_MEMORY.search(str(error)))
+    )
+
+
 @contextmanager
 def explained_memory(size: tuple[int, int], batch_size: int | None = None) -> Iterator[None]:
     """Context manager: reports exhausted memory, or too small a batch, as a :class:`UserError`.
@@ -34,7 +41,7 @@ def explained_memory(size: tuple[int, int], batch_size: int | None = None) -> It
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(f'the memory of the GPU ran out: choose a smaller {smaller}') from error
     except (RuntimeError, MemoryError, cv2.error) as error:
-        if not isinstance(error, MemoryError) and not NO_MEMORY.search(str(error)):
+        if not no_memory(error):
             raise
         raise UserError(f'the memory ran out: choose a smaller {smaller}') from error
     except ValueError as error:

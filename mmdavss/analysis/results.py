@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ from mmdavss.utils.journal import last_report
 #: Logs that a training writes into its work dir, one for each start.
 LOGS = '*/vis_data/scalars.json'
 DASH = '–'
+#: The seed in the name of a run's folder: ``seed0``, ``stpl_seed-1``.
+_SEED = re.compile(r'seed[-_]?(\d+)$')
 #: Scores of a validation by their names, with ``step``, its iteration.
 Validation = Mapping[str, float]
 
@@ -124,13 +127,14 @@ def find_runs(folders: Sequence[Path], names: Sequence[str] | None = None) -> di
     Args:
         folders: Work dirs, or folders of work dirs that are all runs of one method
             (``stpl/seed0``, ``stpl/seed1``, ...).
-        names: Names for the folders, by default their own.
+        names: Names for the folders; by default their own, each with as many folders above it as
+            tell it from the others.
 
     Raises:
         FileNotFoundError: If a folder is neither of them.
-        ValueError: If there are more or fewer names than folders.
+        ValueError: If there are more or fewer names than folders, or no names and a folder twice.
     """
-    names = [folder.absolute().name for folder in folders] if names is None else names
+    names = _distinct_names(folders) if names is None else names
     if len(names) != len(folders):
         raise ValueError(f'{number_of(len(names), "name")} for {number_of(len(folders), "folder")}')
     runs: dict[str, list[Path]] = {}
@@ -149,6 +153,22 @@ def find_runs(folders: Sequence[Path], names: Sequence[str] | None = None) -> di
             )
         runs.setdefault(name, []).extend(found)
     return runs
+
+
+def _distinct_names(folders: Sequence[Path]) -> list[str]:
+    """The shortest end of each path that no other has: ``accel``, or ``stpl/accel``."""
+    paths = [Path(os.path.abspath(folder)).parts for folder in folders]
+    for folder, own in zip(folders, paths, strict=True):
+        if paths.count(own) > 1:
+            raise ValueError(f'{folder} is given twice: give it once, or name each (--names)')
+    return [
+        next(
+            str(Path(*own[-count:]))
+            for count in range(1, len(own) + 1)
+            if sum(other[-count:] == own[-count:] for other in paths) == 1
+        )
+        for own in paths
+    ]
 
 
 def last_validation(work_dir: str | Path, metric: str = 'mIoU') -> dict[str, float]:
@@ -174,6 +194,53 @@ def scores_of(work_dir: str | Path, metric: str) -> dict[int, dict[str, float]]:
         known = sorted(set().union(*found.values()) - {'step'})
         raise ValueError(f'{work_dir}: no validation has {metric!r}, there are {known}')
     return with_it
+
+
+def seeds_of(work_dirs: Sequence[Path]) -> list[int] | None:
+    """The seeds of runs by the names of their folders; None if they do not tell one for each."""
+    found = [_SEED.search(Path(os.path.abspath(folder)).name) for folder in work_dirs]
+    seeds = [int(match[1]) for match in found if match]
+    return seeds if len(seeds) == len(set(seeds)) == len(work_dirs) else None
+
+
+def unpaired_runs(
+    runs: Mapping[str, Sequence[Path]], source: str | None = None, oracle: str | None = None
+) -> list[str]:
+    """Seeds that :func:`compare` leaves out because the other method has no run of them.
+
+    Args:
+        runs: Work dirs of each method.
+        source: Name of source-only among them.
+        oracle: Name of the oracle.
+
+    Returns:
+        A line for each method and what it is compared with.
+    """
+    if source is None:
+        return []
+    lines = []
+    seeds = {name: seeds_of(folders) for name, folders in runs.items()}
+    for reference in filter(None, (source, oracle)):
+        other = seeds[reference]
+        for name, own in seeds.items():
+            if own is None or other is None or set(own) == set(other) or name == source:
+                continue
+            if set(own).isdisjoint(other):
+                lines.append(
+                    f'{name} and {reference} have no seed in common: {name} is compared with the '
+                    f'mean of {reference}.'
+                )
+                continue
+            alone = [
+                f'{", ".join(map(str, sorted(left)))} of {whose}'
+                for whose, left in ((name, {*own} - {*other}), (reference, {*other} - {*own}))
+                if left
+            ]
+            lines.append(
+                f'The comparison of {name} with {reference} is of the seeds that both have; it '
+                f'leaves out seed {" and seed ".join(alone)}.'
+            )
+    return lines
 
 
 def unfinished_runs(work_dirs: Sequence[Path], metric: str) -> list[str]:
@@ -206,14 +273,15 @@ def unfinished_runs(work_dirs: Sequence[Path], metric: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Row:
-    """A method in a comparison; each list has one value for each of its runs.
+    """A method in a comparison; the lists have one value for each of its runs.
 
     Attributes:
         name: Name of the method.
         steps: Iterations of the validations.
         classes: IoU by class.
         scores: Mean score.
-        differences: Differences to source-only; empty without source-only.
+        differences: Differences to source-only, of the runs that are compared with it; empty
+            without source-only.
         gaps: Percent of the gap between source-only and oracle that is closed; empty without them.
     """
 
@@ -230,17 +298,21 @@ def compare(
     metric: str = 'mIoU',
     source: str | None = None,
     oracle: str | None = None,
+    seeds: Mapping[str, Sequence[int] | None] | None = None,
 ) -> list[Row]:
     """Compares methods with source-only and the oracle.
 
-    A method with as many runs as source-only (and the oracle) is compared run by run, in order, so
-    that runs of the same seed are paired; otherwise the means are used.
+    Runs of the same seed are compared, and those whose seed the other has not are left out (see
+    :func:`unpaired_runs`). Where no seeds are known, a method with as many runs as source-only (or
+    the oracle) is compared run by run, in order. Otherwise, and where no seed is common, the means
+    are used.
 
     Args:
         runs: The validations of each method's runs.
         metric: Name of the mean score.
         source: Name of source-only among them.
         oracle: Name of the oracle.
+        seeds: The seeds of each method's runs where they are known, see :func:`seeds_of`.
 
     Raises:
         ValueError: If there is no such method, or runs have different classes.
@@ -262,16 +334,24 @@ def compare(
             f'{one} and {other} have different classes: their scores cannot be compared'
         )
 
-    def values(name: str, count: int) -> list[float]:
-        found = [row[metric] for row in runs[name]]
-        return found if len(found) == count else [statistics.mean(found)] * count
+    seeds = seeds or {}
+
+    def partners(name: str, reference: str | None) -> dict[int, float]:
+        """What the runs of a method are compared with, by their places."""
+        if reference is None:
+            return {}
+        own, other = seeds.get(name), seeds.get(reference)
+        count, found = len(runs[name]), [row[metric] for row in runs[reference]]
+        if own and other and (common := {*own} & {*other}):
+            return {i: found[other.index(seed)] for i, seed in enumerate(own) if seed in common}
+        if len(found) == count and not (own and other):
+            return dict(enumerate(found))
+        return dict.fromkeys(range(count), statistics.mean(found))
 
     rows = []
     for name, validations in runs.items():
-        count = len(validations)
-        scores = values(name, count)
-        floor = [] if source is None else values(source, count)
-        top = [] if source is None or oracle is None else values(oracle, count)
+        scores = [row[metric] for row in validations]
+        floor, top = partners(name, source), partners(name, oracle)
         # The order of the log.
         keys = [key for key in validations[0] if key.startswith('IoU.')]
         rows.append(
@@ -283,10 +363,8 @@ def compare(
                     for key in keys
                 },
                 scores,
-                [v - s for v, s in zip(scores, floor, strict=True)] if floor else [],
-                [gap_closed(v, s, o) for v, s, o in zip(scores, floor, top, strict=True)]
-                if top
-                else [],
+                [scores[i] - value for i, value in floor.items()],
+                [gap_closed(scores[i], floor[i], top[i]) for i in floor if i in top],
             )
         )
     return rows
@@ -409,7 +487,7 @@ def comparison_table(
         ]
         if row.differences:
             line.append(spread(row.differences, sign='+') if row.name != source else '')
-        if row.gaps:
+        if any(one.gaps for one in rows):  # a method may have no seed that both others have
             line.append(spread(row.gaps, 0) if row.name not in (source, oracle) else '')
         cells.append(line)
         columns.append([*means, statistics.mean(row.scores)])

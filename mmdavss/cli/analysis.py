@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,12 @@ from mmdavss.utils.classes import check_classes, class_names
 from mmdavss.utils.configs import find_config
 from mmdavss.utils.device import device_option
 from mmdavss.utils.errors import UserError, number_of
-from mmdavss.utils.files import check_writable, refuse_existing
+from mmdavss.utils.files import (
+    check_writable,
+    refuse_existing,
+    replace_file,
+    unfinished_file,
+)
 from mmdavss.utils.inputs import natural
 
 #: Suffixes of plots, which matplotlib writes, and of images, which OpenCV writes.
@@ -190,18 +196,17 @@ def test_data(cfg: Config) -> DataLoader:
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
     """Writes a table, and creates its folder."""
+    text = io.StringIO(newline='')
+    csv.writer(text).writerows([header, *rows])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
+    replace_file(path, text.getvalue().encode())
 
 
 def save(figure: Figure, out: Path, header: Sequence[str], rows: Sequence[Sequence]) -> None:
-    """Writes a plot, and its numbers into a csv of the same name."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120, bbox_inches='tight')
+    """Writes a plot, and before it its numbers into a csv of the same name."""
     write_csv(out.with_suffix('.csv'), header, rows)
+    with unfinished_file(out) as file:
+        figure.savefig(file, format=out.suffix[1:].lower(), dpi=120, bbox_inches='tight')
     print(f'wrote {out} and {out.with_suffix(".csv")}')
 
 
@@ -314,12 +319,11 @@ def video_frames(
 def save_image(
     image: np.ndarray, out: Path, header: Sequence[str], rows: Sequence[Sequence]
 ) -> None:
-    """Writes an RGB picture, and its numbers into a csv of the same name."""
+    """Writes an RGB picture, and before it its numbers into a csv of the same name."""
     options = [cv2.IMWRITE_PNG_COMPRESSION, 9] if out.suffix == '.png' else []
-    out.parent.mkdir(parents=True, exist_ok=True)
-    coded = cv2.imencode(out.suffix, image[..., ::-1], options)[1]
-    out.write_bytes(coded.tobytes())
     write_csv(out.with_suffix('.csv'), header, rows)
+    coded = cv2.imencode(out.suffix, image[..., ::-1], options)[1]
+    replace_file(out, coded.tobytes())
     print(f'wrote {out} and {out.with_suffix(".csv")}')
 
 

@@ -64,9 +64,13 @@ class Health:
 
     Args:
         num_classes: Number of classes, K.
+
+    Attributes:
+        finite: Set to False if the model predicts NaN: all figures are NaN then.
     """
 
     def __init__(self, num_classes: int) -> None:
+        self.finite = True
         self.frames = 0
         self.confidence = self.confident = 0.0
         self.unchanged = self.consistency = 0.0
@@ -135,6 +139,10 @@ class Health:
         Raises:
             ValueError: If no pair of frames was added.
         """
+        if not self.finite:
+            nan = math.nan
+            shares = (nan,) * len(self.counts)
+            return HealthFigures(self.frames, nan, nan, nan, nan, shares, nan, nan, nan)
         if not self.pairs:
             raise ValueError('Health: no two successive frames were seen.')
         return HealthFigures(

@@ -31,6 +31,8 @@ DRIFTED = 0.4
 KEPT = 0.85
 #: ... and below one half, the adapted model is a different model.
 REPLACED = 0.5
+#: If it was confident on less than this share of the pixels, what these keep says nothing.
+HARDLY = 0.01
 #: More than this share of the classes has collapsed: the model is ruined.
 SPOILT = 0.25
 #: The estimated error grows by this factor ...
@@ -68,12 +70,36 @@ def estimated_error(figures: HealthFigures) -> float:
 
     Args:
         figures: Measures of the model.
+
+    Returns:
+        The estimate; infinite if the figures are not finite.
     """
+    if not _finite(figures):
+        return math.inf
     spread = math.log(figures.diversity) / math.log(max(len(figures.shares), 2))
     disagreement = 1 - figures.mirrored
     if spread**3 <= disagreement:  # includes one class everywhere: 0 / 0
         return 1.0
     return disagreement / spread**3
+
+
+def kept_share(before: HealthFigures, after: HealthFigures) -> float | None:
+    """Share of the pixels on which the original model was confident that keep their class.
+
+    None if there are hardly any: it is 1 if there are none, whatever the adapted model predicts.
+
+    Args:
+        before: Figures of the model that was adapted.
+        after: Figures of the adapted model on the same frames, with `before` as reference.
+    """
+    return after.kept if _finite(after) and before.confident >= HARDLY else None
+
+
+def _finite(figures: HealthFigures) -> bool:
+    return all(
+        math.isfinite(value)
+        for value in (*figures.shares, *astuple(figures)[1:5], figures.mirrored)
+    )
 
 
 def _moved(before: HealthFigures, after: HealthFigures) -> float:
@@ -138,11 +164,7 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
         after: Figures of the adapted model on the same frames, with `before` as reference.
         classes: Names of the K classes.
     """
-    if not all(
-        math.isfinite(value)
-        for figures in (before, after)
-        for value in (*figures.shares, *astuple(figures)[1:5], figures.mirrored)
-    ):
+    if not (_finite(before) and _finite(after)):
         return Verdict(REJECT, ('The figures are not finite: the model predicts NaN.',), ())
     old, new = before.shares, after.shares
     bad, doubts = [], []
@@ -154,14 +176,21 @@ def judge(before: HealthFigures, after: HealthFigures, classes: Sequence[str]) -
         doubts.append(f'Collapsed: {", ".join(classes[k] for k in collapsed)}.')
     if swollen := [classes[k] for k in swollen_classes(old, new)]:
         doubts.append(f'Takes over: {", ".join(swollen)}.')
-    kept = (
-        f'of the pixels on which the original model was confident ({SURE:.0%} or more), only '
-        f'{after.kept:.0%} have kept their class'
-    )
-    if after.kept < REPLACED:
-        bad.append(f'It is another model: {kept}.')
-    elif after.kept < KEPT:
-        doubts.append(f'A class may have turned into another one: {kept}.')
+    kept = kept_share(before, after)
+    if kept is None:
+        doubts.append(
+            'There is hardly any confident pixel to compare: the original model was confident '
+            f'({SURE:.0%} or more) on {before.confident:.2%} of all.'
+        )
+    elif kept < KEPT:
+        found = (
+            f'of the pixels on which the original model was confident ({SURE:.0%} or more), only '
+            f'{kept:.0%} have kept their class'
+        )
+        if kept < REPLACED:
+            bad.append(f'It is another model: {found}.')
+        else:
+            doubts.append(f'A class may have turned into another one: {found}.')
     if (moved := _moved(before, after)) >= DRIFTED:
         doubts.append(f'{moved:.0%} of all pixels have another class than before.')
     errors = estimated_error(before), estimated_error(after)

@@ -124,6 +124,52 @@ def test_what_is_not_here_occurs():
         assert not (ROOT / 'configs' / name).exists(), f'{name} is here'
 
 
+def test_the_page_counts_the_methods():
+    """Rows that compare no method: trained on the source or on target labels, or on own labels."""
+    methods = {row.method for table in TABLES.values() for row in table.rows}
+    methods -= {'source_only', 'oracle', 'self_training', 'refinenet', 'swin'}
+    here = methods - absent_methods().keys()
+    own = {'stpl', 'vat_vst', 'i2vda', 'sfc', 'sepico'}
+    assert own < here and all((ROOT / 'configs' / name).is_dir() for name in here)
+    assert (
+        f'compare {len(methods)} methods: the five of the papers themselves, which are here, and '
+        f'{len(methods - own)} others, of which {len(here - own)} are here and '
+        f'{len(methods - here)} are not.'
+    ) in PAGE.read_text().replace('\n', ' ')
+
+
+def config_of(row):
+    return Config.fromfile(ROOT / f'configs/{row.config}.py')
+
+
+def test_pseudo_labels_of_vat_vst_are_aggregated():
+    *others, ours = (config_of(row).pseudo_label_generator for row in TABLES['VAT-VST:7'].rows)
+    assert ours.get('selection', 'clip_adaptive') == 'clip_adaptive' and ours.get('aggregate', True)
+    assert not any(own.aggregate for own in others)
+
+
+@pytest.mark.parametrize('name', ['SFC:1', 'SFC:2'])
+def test_sfc_has_two_networks(name):
+    """Where the config has one, a note says so, or the figure is from another paper."""
+    for row in TABLES[name].rows:
+        if row.config is not None:
+            two = 'reference_segmentor' in config_of(row).model.student
+            assert two or set(row.notes) & {'one-net', 'official'}, row.title
+
+
+@pytest.mark.parametrize('name', ['SePiCo:4a', 'SePiCo:4b', 'SePiCo:4c'])
+def test_source_only_of_transformers(name):
+    """The network of the adapted rows, whose loss has weights; a note says what the paper does."""
+    rows = {row.title: row for row in TABLES[name].rows}
+    source = rows['Source-only, MiT-B5']
+    own, adapted = (
+        config_of(row).model.student.segmentor for row in (source, rows['SePiCo (DistCL)'])
+    )
+    for net in (own, adapted):
+        del net.decode_head.loss_decode
+    assert own == adapted and source.notes == ('segformer',)
+
+
 def test_every_note_is_used():
     used = {n for t in TABLES.values() for n in t.notes}
     used |= {n for t in TABLES.values() for row in t.rows for n in row.notes}

@@ -13,8 +13,10 @@ from mmdavss.analysis.results import (
     gap_closed,
     last_validation,
     read_validations,
+    seeds_of,
     spread,
     training_means,
+    unpaired_runs,
 )
 from mmdavss.utils.errors import InputError
 
@@ -93,6 +95,28 @@ def test_folders_of_seeds(tmp_path):
         find_runs([tmp_path / 'empty'])
 
 
+def test_folders_of_one_name_are_two_methods(tmp_path, monkeypatch):
+    names = ('source_only/accel', 'stpl/accel', 'old/stpl/accel', 'dacs', 'x/seed0', 'y/seed0')
+    folders = [tmp_path / name for name in names]
+    for folder in folders:
+        log(folder, '1', dict(mIoU=1.0, step=1))
+    assert find_runs([folders[0], *folders[2:]]) == {
+        name: [tmp_path / path]
+        for name, path in zip(
+            ('source_only/accel', 'stpl/accel', 'dacs', 'x/seed0', 'y/seed0'),
+            (names[0], *names[2:]),
+            strict=True,
+        )
+    }
+    both = list(find_runs(folders[:3]))
+    assert both == ['source_only/accel', f'{tmp_path.name}/stpl/accel', 'old/stpl/accel']
+    # Only --names makes them runs of one method.
+    assert find_runs(folders[4:], ['a', 'a']) == {'a': folders[4:]}
+    monkeypatch.chdir(folders[3])
+    with pytest.raises(ValueError, match=r'\. is given twice: .*--names'):
+        find_runs([folders[3], folders[3].relative_to(folders[3])][::-1])
+
+
 def row(miou, step=10, **classes):
     return dict(mIoU=miou, step=step, **{f'IoU.{name}': v for name, v in classes.items()})
 
@@ -119,6 +143,53 @@ def test_comparison():
         compare(RUNS, oracle='nobody')
     with pytest.raises(ValueError, match='source and b have different classes'):
         compare({'source': RUNS['source'], 'b': [row(1.0, road=2.0)]})
+
+
+def test_runs_of_the_same_seed_are_compared(tmp_path):
+    runs = {
+        'source': [row(20.0), row(22.0), row(30.0)],
+        'ours': [row(25.0), row(28.0), row(26.0)],
+        'oracle': [row(40.0), row(32.0)],
+        'other': [row(27.0), row(28.0)],
+        'one': [row(34.0)],
+    }
+    names = {
+        'source': ['seed0', 'seed1', 'seed3'],
+        'ours': ['seed1', 'seed0', 'seed2'],
+        'oracle': ['oracle-seed_0', 'oracle-seed_1'],
+        'other': ['seed7', 'seed8'],
+        'one': ['run'],
+    }
+    folders = {name: [tmp_path / name / own for own in found] for name, found in names.items()}
+    seeds = {name: seeds_of(found) for name, found in folders.items()}
+    assert seeds['source'] == [0, 1, 3] and seeds['oracle'] == [0, 1] and seeds['one'] is None
+    assert seeds_of([tmp_path / 'x/seed0', tmp_path / 'y/seed0']) is None
+    source, ours, oracle, other, one = compare(runs, source='source', oracle='oracle', seeds=seeds)
+    assert source.differences == [0.0, 0.0, 0.0] and oracle.differences == [20.0, 10.0]
+    # Seed 1: 25 - 22, seed 0: 28 - 20.
+    assert ours.differences == [3.0, 8.0] and ours.gaps == [30.0, 40.0]
+    # No seed in common, or none known: the means, 24 and 36.
+    assert other.differences == [3.0, 4.0] and other.gaps == pytest.approx([25.0, 100 / 3])
+    assert one.differences == [10.0] and one.gaps == pytest.approx([1000 / 12])
+    assert unpaired_runs(folders, 'source', 'oracle') == [
+        'The comparison of ours with source is of the seeds that both have; it leaves out seed 2 '
+        'of ours and seed 3 of source.',
+        'The comparison of oracle with source is of the seeds that both have; it leaves out seed 3 '
+        'of source.',
+        'other and source have no seed in common: other is compared with the mean of source.',
+        'The comparison of ours with oracle is of the seeds that both have; it leaves out seed 2 '
+        'of ours.',
+        'other and oracle have no seed in common: other is compared with the mean of oracle.',
+    ]
+    assert unpaired_runs(folders) == []
+    # Three methods of which no seed is common to all: no share of the gap.
+    few = {name: runs[name][:2] for name in ('source', 'ours', 'oracle')}
+    rows = compare(
+        few, source='source', oracle='oracle', seeds=dict(source=[0, 1], ours=[1, 2], oracle=[2, 0])
+    )
+    assert [own.gaps for own in rows] == [[0.0], [], [100.0]]
+    cells = comparison_table(rows, source='source', oracle='oracle').rows
+    assert [line[-1] for line in cells] == ['', '–', '']
 
 
 def test_markdown_and_latex():

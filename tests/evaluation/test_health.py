@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+from dataclasses import astuple
+
 import pytest
 import torch
 
@@ -85,3 +88,7 @@ def test_scores_that_are_nan_have_no_figures():
     health.add_frame(torch.zeros(3, 2, 2))
     with pytest.raises(NotFiniteError, match='frame 2 are NaN'):
         health.add_frame(torch.full((3, 2, 2), torch.nan))
+    health.finite = False
+    figures = health.figures()
+    assert figures.frames == 1 and len(figures.shares) == 3
+    assert all(math.isnan(value) for value in (*figures.shares, *astuple(figures)[1:5]))

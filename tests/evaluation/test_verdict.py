@@ -15,6 +15,7 @@ from mmdavss.evaluation.verdict import (
     REJECT,
     estimated_error,
     judge,
+    kept_share,
     warnings_of,
 )
 
@@ -38,6 +39,7 @@ def test_estimated_error_by_hand():
     assert estimated_error(replace(half, shares=(0, 1, 0, 0), mirrored=1)) == 1
     assert estimated_error(replace(half, shares=(0.97, 0.01, 0.01, 0.01), mirrored=0.9)) == 1
     assert estimated_error(replace(half, shares=(1,), mirrored=1)) == 1
+    assert estimated_error(replace(half, shares=(math.nan,) * 4, mirrored=math.nan)) == math.inf
 
 
 def test_keep():
@@ -63,6 +65,18 @@ def test_doubtful(changes, words):
     verdict = judged(**changes)
     assert verdict.verdict == DOUBTFUL
     assert any(re.search(words, reason) for reason in verdict.reasons)
+
+
+def test_hardly_a_confident_pixel_to_compare():
+    """What is kept of nothing is 1, and of next to nothing as little to be trusted."""
+    for kept in (1.0, 0.3):
+        unsure, after = replace(BEFORE, confident=0.009), replace(AFTER, kept=kept)
+        verdict = judge(unsure, after, CLASSES)
+        assert verdict.verdict == DOUBTFUL and kept_share(unsure, after) is None
+        (reason,) = verdict.reasons
+        assert 'hardly any confident pixel to compare' in reason and '0.90% of all' in reason
+    sure = replace(BEFORE, confident=0.01)
+    assert judge(sure, AFTER, CLASSES).verdict == KEEP and kept_share(sure, AFTER) == 0.95
 
 
 def test_a_still_picture_and_one_class_are_doubtful():

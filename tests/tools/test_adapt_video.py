@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 import os
 import pkgutil
 import re
@@ -28,7 +29,7 @@ from mmdavss.adaptation.estimates import TimeLeft, duration
 from mmdavss.adaptation.folder import ResultFolder, video_identity
 from mmdavss.adaptation.frames import folder_names
 from mmdavss.adaptation.measuring import measure
-from mmdavss.adaptation.memory import explained_memory
+from mmdavss.adaptation.memory import explained_memory, no_memory
 from mmdavss.adaptation.recipes import (
     adabn_model,
     checkpoint_iterations,
@@ -43,7 +44,7 @@ from mmdavss.evaluation.health import Health, HealthFigures
 from mmdavss.evaluation.verdict import warnings_of
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.inference.videos import VideoReader
-from mmdavss.utils.errors import UserError
+from mmdavss.utils.errors import NotFiniteError, UserError
 from mmdavss.utils.files import unfinished_path
 from mmdavss.utils.work_dir_lock import NAME as LOCK
 from mmdavss.utils.work_dir_lock import WorkDirLock
@@ -136,6 +137,10 @@ def exported_wrongly(*args, **kwargs):
     return export
 
 
+def out_of_memory(*_):
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 GB")
+
+
 def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys, monkeypatch):
     out = tmp_path / 'out'
     run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW)
@@ -219,6 +224,12 @@ def test_from_plain_to_plain(run_tool, plain, video_file, tmp_path, capsys, monk
     run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW)
     text = (out / 'report.md').read_text()
     assert re.search(r'it labels \d+\.\d+% of the pixels of the first frame otherwise', text)
+    # Without memory for that there is a report too, in place of the old one.
+    os.link(out / 'report.md', tmp_path / 'old.md')
+    monkeypatch.setattr('mmdavss.adaptation.adaptation.inference_model', out_of_memory)
+    run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW)
+    assert 'could not be checked: the memory ran out' in (out / 'report.md').read_text()
+    assert (tmp_path / 'old.md').read_text() == text
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
     with pytest.raises(SystemExit, match='holds an adaptation with other settings.*--overwrite'):
         run_tool('adapt_video.py', *plain, video_file, '--out', out, *FEW, '--seed', 1)
@@ -558,6 +569,20 @@ def test_memory_that_ran_out(error):
         explained_memory((9, 8)),
     ):
         raise error
+
+
+@pytest.mark.parametrize(
+    ('error', 'expected'),
+    [
+        (torch.cuda.OutOfMemoryError('CUDA out of memory'), True),
+        (MemoryError(), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError('shapes'), False),
+        (OSError("can't allocate memory"), False),
+    ],
+)
+def test_errors_that_say_no_memory(error, expected):
+    assert no_memory(error) is expected
 
 
 @pytest.mark.parametrize(('scale', 'expected'), [((48, 24), (24, 48)), ((160, 80), (40, 80))])
@@ -951,6 +976,38 @@ def test_choice_of_the_checkpoint(after, chosen, words):
     assert text.count('rejected |') == sum(one.rejected for one in candidates)
 
 
+def test_candidates_without_figures():
+    """One that predicts NaN is rejected; what is kept of hardly any confident pixel is unknown."""
+    nan = math.nan
+    broken = HealthFigures(9, nan, nan, nan, nan, (nan,) * 3, nan, nan, nan)
+    before = dataclasses.replace(figures_of(0.9), confident=0.0)
+    candidates = candidates_of(before, {25: broken, 50: figures_of(0.8)}, ('road', 'sky', 'car'))
+    assert [(one.kept, one.rejected) for one in candidates] == [(None, True)] * 2
+    # Of those that are all rejected it is the last.
+    assert candidates[0].error == math.inf and choose(candidates) == 50
+    rows = explained(candidates, 50).splitlines()
+    assert rows[2:4] == ['| 25 | - | - | rejected |', '| 50 | 0.200 | - | **kept**, rejected |']
+
+
+def test_a_checkpoint_that_predicts_nan(plain, video_file, tmp_path):
+    """It costs neither the figures of the others nor theirs after it."""
+    cfg = read_method_config(*plain)
+    saved = torch.load(plain[1])
+    saved['state_dict']['decode_head.conv_seg.bias'].fill_(math.nan)
+    torch.save(saved, tmp_path / 'nan.pth')
+    images = [frame.image for frame in VideoReader(video_file)][:3]
+    for number, image in enumerate(images):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), image)
+    pairs = [(tmp_path / f'{n}.png', tmp_path / f'{n + 1}.png') for n in range(2)]
+    good, bad = (cfg, plain[1]), (cfg, tmp_path / 'nan.pth')
+    rest = pairs, 3, 9, torch.device('cpu'), (48, 24)
+    before, broken, after = measure([good, bad, good], *rest)
+    assert [before, after] == measure([good, good], *rest) and before.frames == 2
+    assert math.isnan(broken.mirrored) and len(broken.shares) == 3
+    with pytest.raises(NotFiniteError, match='NaN or infinite'):
+        measure([bad, good], *rest)
+
+
 def test_iterations_of_checkpoints():
     assert [checkpoint_iterations(iters) for iters in (1, 2, 5, 10, 100)] == [
         [1],
@@ -995,6 +1052,15 @@ def test_killed_between_training_and_choosing(plain, video_file, tmp_path, monke
         with pytest.raises(KeyboardInterrupt):
             start().adapt()
     assert asked == [str(plain[1]), *map(str, made)]
+
+    # Nothing can be kept if all predict NaN.
+    nan = dataclasses.replace(figures_of(math.nan), shares=(math.nan,) * 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            'mmdavss.adaptation.adaptation.measure', lambda *_: [figures_of(0.9), *[nan] * 4]
+        )
+        with pytest.raises(NotFiniteError, match='all predict NaN: choose a smaller --lr'):
+            first._choose({1: '', 2: '', 3: '', 4: ''})
 
     # The choice is in the journal, the model is not written yet.
     with monkeypatch.context() as patch:

@@ -2,8 +2,14 @@
 
 import csv
 import json
+import os
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mmdavss.cli.analysis import save, save_image
 
 
 def log(folder, start, rows):
@@ -45,6 +51,58 @@ def test_runs_of_one_name_and_a_resumed_one(tmp_path, run_tool):
             ['a', '20', '30.0', '28.0'],
             ['b', '10', '5.0'],
         ]
+
+
+def test_runs_validated_at_other_iterations(tmp_path, run_tool, monkeypatch, capsys):
+    """Values stay in the columns of their runs, and means are of all runs."""
+    log(tmp_path / 'a/seed0', '1', [dict(mIoU=20.0, step=10), dict(mIoU=30.0, step=20)])
+    log(tmp_path / 'a/seed1', '1', [dict(mIoU=5.0, step=5), dict(mIoU=28.0, step=20)])
+    drawn = []
+    plot = Axes.plot
+
+    def noted(axes, steps, means, *args, **kwargs):
+        drawn.append((steps, means))
+        return plot(axes, steps, means, *args, **kwargs)
+
+    monkeypatch.setattr(Axes, 'plot', noted)
+    out = tmp_path / 'curves.png'
+    run_tool('analysis/curves.py', tmp_path / 'a', '--out', out)
+    with out.with_suffix('.csv').open() as file:
+        assert list(csv.reader(file))[1:] == [
+            ['a', '5', '', '5.0'],
+            ['a', '10', '20.0', ''],
+            ['a', '20', '30.0', '28.0'],
+        ]
+    assert drawn == [([20], [29.0])]
+    assert 'a: not drawn at 2 of 3 iterations' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.PNG', '.jpg', '.pdf', '.svg'])
+def test_plots_replace_others_when_they_are_complete(suffix, tmp_path, monkeypatch):
+    out, table, old = tmp_path / f'a{suffix}', tmp_path / 'a.csv', tmp_path / 'old'
+    table.touch()
+    os.link(table, old)
+    save(Figure(), out, ['x'], [[1]])
+    content = out.read_bytes()
+    assert content and table.read_text() == 'x\n1\n' and not old.read_text()
+
+    def killed(self, file, **_):
+        file.write(b'half')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Figure, 'savefig', killed)
+    with pytest.raises(KeyboardInterrupt):
+        save(Figure(), out, ['x'], [[2]])
+    assert out.read_bytes() == content and table.read_text() == 'x\n2\n'
+    assert {path.name for path in tmp_path.iterdir()} == {out.name, 'a.csv', 'old'}
+
+
+def test_pictures_replace_others(tmp_path):
+    out, old = tmp_path / 'a.png', tmp_path / 'old'
+    out.touch()
+    os.link(out, old)
+    save_image(np.zeros((2, 3, 3), np.uint8), out, ['x'], [[1]])
+    assert out.stat().st_size and not old.stat().st_size
 
 
 def test_a_value_of_the_training(tmp_path, run_tool):

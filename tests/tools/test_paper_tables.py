@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import pytest
 from mmengine.config import Config
@@ -42,6 +43,12 @@ def test_tables_of_what_was_trained(tmp_path, run_tool, capsys):
     assert out.with_suffix('.tex').read_text().count(r'\toprule') == 3
     with pytest.raises(SystemExit, match='is there already: choose another --out'):
         run_tool('analysis/paper_tables.py', tmp_path, '--out', out)
+    # New files, not the old ones written anew: a kill leaves either.
+    os.link(out, tmp_path / 'old.md')
+    run_tool(
+        'analysis/paper_tables.py', tmp_path, '--tables', 'STPL:1', '--out', out, '--overwrite'
+    )
+    assert (tmp_path / 'old.md').read_text() == text != out.read_text()
 
 
 def test_what_no_run_fills(tmp_path, run_tool, capsys):

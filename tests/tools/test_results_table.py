@@ -1,6 +1,7 @@
 """tools/analysis/results_table.py on logs written by hand."""
 
 import json
+import os
 
 import pytest
 
@@ -46,6 +47,33 @@ def test_two_tables_in_two_formats(tmp_path, run_tool, capsys):
         run_tool(*call[:-1], out / 'table.md')
     with pytest.raises(SystemExit, match='--source x: there is no run of this name'):
         run_tool(*call[:4], '--source', 'x', '--out', out, '--overwrite')
+    # New files, not the old ones written anew: a kill leaves either.
+    for file in (out, out.with_suffix('.tex')):
+        os.link(file, file.with_name(f'old-{file.name}'))
+    run_tool(*call[:2], '--out', out, '--overwrite')
+    assert out.with_name('old-table.md').read_text() == text != out.read_text()
+    assert out.with_name('old-table.tex').read_text() != out.with_suffix('.tex').read_text()
+
+
+def test_methods_with_folders_of_one_name(tmp_path, run_tool):
+    """They are not two seeds of one, and their seeds are compared by name."""
+    for method, scores in (('source_only', (20.0, 30.0, 40.0)), ('stpl', (25.0, 33.0, 99.0))):
+        for seed, score in zip((0, 1, 2 + (method == 'stpl')), scores, strict=True):
+            log(tmp_path / method / f'accel/seed{seed}', score)
+    out = tmp_path / 'table.md'
+    run_tool(
+        'analysis/results_table.py',
+        tmp_path / 'source_only/accel',
+        tmp_path / 'stpl/accel',
+        '--source',
+        'source_only/accel',
+        '--out',
+        out,
+    )
+    text = out.read_text()
+    assert text.count('| source_only/accel | 3 |') == 2
+    assert '| stpl/accel | 3 | 10 | **52.3** | **52.3 ± 40.6** | +4.0 ± 1.4 |' in text
+    assert text.count('it leaves out seed 3 of stpl/accel and seed 2 of source_only/accel.') == 1
 
 
 def test_runs_that_have_not_ended(tmp_path, run_tool):

@@ -2,7 +2,7 @@
 
 Folders are work dirs of tools/train.py, or folders of several (seed0, seed1, ...) that are runs of
 one method. Runs of one name become one curve of means with the range between the lowest and the
-highest. A resumed run is read as one.
+highest, at the iterations at which all of them have a value. A resumed run is read as one.
 
 With --against a value of the training log is drawn too, dashed, on a second axis: its mean since
 the previous validation. Figure 5 of SFC, the error of the segmentation-based flow beside mIoU:
@@ -19,7 +19,7 @@ Any score:
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -28,8 +28,8 @@ from matplotlib.figure import Figure
 from mmdavss.analysis.results import find_runs, scores_of, training_means
 from mmdavss.cli.analysis import check_picture, run, save
 
-#: {name: {iteration: the score of each run}}
-Curves = dict[str, dict[int, list[float]]]
+#: {name: {iteration: the score of each run, None where it has none}}
+Curves = dict[str, dict[int, list[float | None]]]
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR')
     parser.add_argument(
-        '--names', nargs='+', help='names of the runs, by default those of the folders'
+        '--names', nargs='+', help='names of the runs, by default the ends of their paths'
     )
     parser.add_argument('--metric', default='mIoU', help='name of the score in the log')
     parser.add_argument('--against', metavar='NAME', help='name of a value of the training log')
@@ -49,49 +49,56 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def collect(work_dirs: Sequence[Path], names: Sequence[str] | None, metric: str) -> Curves:
-    """The scores of all runs by name."""
-    curves: Curves = {}
-    for name, folders in find_runs(work_dirs, names).items():
-        for folder in folders:
-            for step, row in scores_of(folder, metric).items():
-                curves.setdefault(name, {}).setdefault(step, []).append(row[metric])
-    return curves
-
-
-def collect_training(
-    work_dirs: Sequence[Path], names: Sequence[str] | None, metric: str, value: str
+def collect(
+    work_dirs: Sequence[Path],
+    names: Sequence[str] | None,
+    values: Callable[[Path], Mapping[int, float]],
 ) -> Curves:
-    """A value of the training log, averaged up to each validation of all runs, by name."""
+    """The values of all runs by name.
+
+    Args:
+        work_dirs: As for :func:`find_runs`.
+        names: As for :func:`find_runs`.
+        values: Reads those of a run, by iteration.
+    """
     curves: Curves = {}
     for name, folders in find_runs(work_dirs, names).items():
-        for folder in folders:
-            for step, mean in training_means(folder, value, [*scores_of(folder, metric)]).items():
-                curves.setdefault(name, {}).setdefault(step, []).append(mean)
+        runs = [values(folder) for folder in folders]
+        steps = sorted(set().union(*runs))
+        curves[name] = {step: [run.get(step) for run in runs] for step in steps}
     return curves
 
 
-def draw(
-    axes: Axes, curves: Mapping[str, Mapping[int, list[float]]], label: str, style: str
-) -> None:
-    """Draws the curves of means, and the range of several runs."""
+def draw(axes: Axes, curves: Curves, label: str, style: str) -> None:
+    """Draws the curves of means, and the range of several runs.
+
+    A mean over some of the runs would jump where another one is missing.
+    """
     for number, (name, curve) in enumerate(curves.items()):
-        steps = sorted(curve)
-        means = [sum(curve[step]) / len(curve[step]) for step in steps]
+        title = f'{name}, {label}' if label else name
+        found = {
+            step: [value for value in values if value is not None] for step, values in curve.items()
+        }
+        found = {step: own for step, own in found.items() if len(own) == len(curve[step])}
+        if len(found) < len(curve):
+            print(
+                f'{title}: not drawn at {len(curve) - len(found)} of {len(curve)} iterations, '
+                'where not all of its runs have a value'
+            )
         (line,) = axes.plot(
-            steps,
-            means,
+            [*found],
+            [sum(own) / len(own) for own in found.values()],
             style,
             color=f'C{number}',
             marker='o',
             markersize=3,
-            label=f'{name}, {label}' if label else name,
+            label=title,
         )
-        if any(len(curve[step]) > 1 for step in steps):
+        if any(len(own) > 1 for own in found.values()):
             axes.fill_between(
-                steps,
-                [min(curve[step]) for step in steps],
-                [max(curve[step]) for step in steps],
+                [*found],
+                [min(own) for own in found.values()],
+                [max(own) for own in found.values()],
                 color=line.get_color(),
                 alpha=0.2,
             )
@@ -114,30 +121,30 @@ def write(
         lines = [*lines, *second.get_lines()]
     axes.legend(handles=lines)
     runs = max(len(values) for curve in curves.values() for values in curve.values())
-    rows = [[name, step, *curve[step]] for name, curve in curves.items() for step in sorted(curve)]
+    rows = [[name, step, *own] for name, curve in curves.items() for step, own in curve.items()]
     if others is None:
         save(figure, out, ['name', 'iteration', *['run'] * runs], rows)
         return
     rows = [[name, metric, *row] for name, *row in rows] + [
-        [name, against, step, *curve[step]]
-        for name, curve in others.items()
-        for step in sorted(curve)
+        [name, against, step, *own] for name, curve in others.items() for step, own in curve.items()
     ]
     save(figure, out, ['name', 'value', 'iteration', *['run'] * runs], rows)
 
 
 def main() -> None:
     args = parse_args()
+
+    def scores(folder: Path) -> dict[int, float]:
+        return {step: row[args.metric] for step, row in scores_of(folder, args.metric).items()}
+
+    def training(folder: Path) -> dict[int, float]:
+        return training_means(folder, args.against, [*scores(folder)])
+
     others = None
     if args.against is not None:
-        others = collect_training(args.work_dirs, args.names, args.metric, args.against)
-    write(
-        collect(args.work_dirs, args.names, args.metric),
-        args.metric,
-        args.out,
-        others,
-        args.against,
-    )
+        others = collect(args.work_dirs, args.names, training)
+    curves = collect(args.work_dirs, args.names, scores)
+    write(curves, args.metric, args.out, others, args.against)
 
 
 if __name__ == '__main__':

@@ -35,7 +35,7 @@ from mmdavss.analysis.published import (
 from mmdavss.analysis.results import unfinished_runs
 from mmdavss.cli.exits import one_line
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.files import refuse_existing
+from mmdavss.utils.files import refuse_existing, replace_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -135,7 +135,7 @@ def write_tables(args: argparse.Namespace) -> None:
     refuse_existing(files, args.overwrite)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
-        path.write_text(content, encoding='utf-8')
+        replace_file(path, content.encode())
     print('\n'.join(text))
     print(f'wrote {", ".join(map(str, files))}')
 

@@ -2,9 +2,11 @@
 the share of the gap to the oracle that is closed.
 
 Folders are work dirs of tools/train.py, or folders of several (seed0, seed1, ...) that are runs of
-one method; runs of one name become mean ± standard deviation. The last validation and the best one
-are two tables: the best one is chosen on the frames that it is scored on. Runs that have not ended
-are named below them. Prints markdown, and writes it and LaTeX.
+one method; runs of one name become mean ± standard deviation. Runs are compared with those of
+source-only and the oracle that have the same seed, by the names of their folders. The last
+validation and the best one are two tables: the best one is chosen on the frames that it is scored
+on. Runs that have not ended, and seeds that are left out, are named below them. Prints markdown,
+and writes it and LaTeX.
 
     python tools/analysis/results_table.py work_dirs/small_results/mini/{source-only,adabn,stpl,oracle} \
         --source source-only --oracle oracle --out work_dirs/results.md
@@ -21,10 +23,12 @@ from mmdavss.analysis.results import (
     comparison_table,
     find_runs,
     last_validation,
+    seeds_of,
     unfinished_runs,
+    unpaired_runs,
 )
 from mmdavss.cli.exits import one_line
-from mmdavss.utils.files import check_writable, refuse_existing
+from mmdavss.utils.files import check_writable, refuse_existing, replace_file
 
 PICKS = {'last validation': last_validation, 'best validation': best_validation}
 
@@ -34,7 +38,9 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR')
-    parser.add_argument('--names', nargs='+', help='names of the folders, by default their own')
+    parser.add_argument(
+        '--names', nargs='+', help='names of the folders, by default the ends of their paths'
+    )
     parser.add_argument('--source', metavar='NAME', help='name of source-only')
     parser.add_argument(
         '--oracle', metavar='NAME', help='name of the oracle, trained on target labels'
@@ -68,6 +74,7 @@ def main() -> None:
                 args.metric,
                 args.source,
                 args.oracle,
+                {name: seeds_of(folders) for name, folders in runs.items()},
             )
             table = comparison_table(rows, args.metric, args.source, args.oracle)
             markdown.append(f'## {title.capitalize()}\n\n{table.markdown()}\n')
@@ -80,10 +87,12 @@ def main() -> None:
                 'if the config has a list of evaluators.\n'
             )
         folders = [folder for own in runs.values() for folder in own]
-        markdown += [f'{line}\n' for line in unfinished_runs(folders, args.metric)]
+        said = unpaired_runs(runs, args.source, args.oracle)
+        said += unfinished_runs(folders, args.metric)
+        markdown += [f'{line}\n' for line in said]
         check_writable(args.out.parent, 'write the tables elsewhere (--out)')
-        args.out.write_text('\n'.join(markdown), encoding='utf-8')
-        args.out.with_suffix('.tex').write_text('\n'.join(latex), encoding='utf-8')
+        replace_file(args.out, '\n'.join(markdown).encode())
+        replace_file(args.out.with_suffix('.tex'), '\n'.join(latex).encode())
         print('\n'.join(markdown))
         print(f'wrote {args.out} and {args.out.with_suffix(".tex")}')
 
