@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/datasets/synthia_rand2city_whole.py',
     '../_base_/default_runtime.py',
 ]
-# The shorter side becomes 720 times 0.5 to 1.5.
+# The shorter side becomes 720 times 0.85 to 1.5.
 augment = [
     dict(
         type='ClipResize',

@@ -2,7 +2,7 @@
 # as CRST's release has it (cbst.sh): `model = _base_.method` in a config.
 method = dict(
     type='OfflineSelfTraining',
-    # The release trains on one heap of source and target: of the paper's training sets 748 and 2975
+    # The release trains on one pool of source and target: of the paper's training sets 748 and 2975
     # images in the first round. Here each step has a clip of either.
     source_weight=24966 * 0.03 / 2975,
     norm_eval=True,

@@ -6,7 +6,7 @@ method = dict(
 )
 # The labels of CCM: the most confident of each class, and of each frame.
 pseudo_label_generator = dict(selection='ccm', aggregate=False, portion=0.2, every=5)
-# Labelled crops of CCM: the shorter side becomes 720 times 0.5 to 1.5.
+# Labelled crops of CCM: the shorter side becomes 720 times 0.85 to 1.5.
 labelled_crops = [
     dict(type='LoadClip'),
     dict(type='LoadClipAnnotations'),
