@@ -56,7 +56,7 @@ class RDA(AdvEnt):
         reference: What gives the amplitudes: the current frame of the ``source`` clip, the
             ``previous`` frame of the clip, or the frame ``self``.
         bands: Number of bands, 2 or more.
-        portion: Share of the components that are replaced, rounded down.
+        portion: Share of the components that are replaced, rounded down: one or more, not all.
         released_bands: As of :func:`frequency_bands`.
         protection_weight: Factor of the mean change of the amplitudes of the bands of shapes, from
             the sixteenth to the half of all bands, which the gate keeps low.
@@ -85,10 +85,11 @@ class RDA(AdvEnt):
             raise ValueError(f'RDA: reference={reference!r} is not one of {REFERENCES}.')
         if bands < 2:
             raise ValueError(f'RDA: bands={bands} must be 2 or more.')
-        if not 1 <= portion * 3 * bands <= 3 * bands:
+        if not 1 <= portion * 3 * bands < 3 * bands:
             raise ValueError(
                 f'RDA: portion={portion} must leave at least one of {3 * bands} components, three '
-                f'channels of bands={bands}: {rounded_up(1 / (3 * bands))} to 1.'
+                f'channels of bands={bands}, and not all, which is 1 and no choice of the gate: '
+                f'{rounded_up(1 / (3 * bands))} to 1.'
             )
         check_rescale('RDA', rescale)
         self.reference = reference

@@ -10,6 +10,7 @@ from mmseg.registry import MODELS
 from mmdavss.losses import FeatureDistance, feature_distance
 from mmdavss.testing import NUM_CLASSES, build_method
 from tests.methods.table import CASES
+from tests.published import whole_cells
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden/daformer_feature_distance.npz'
 
@@ -39,7 +40,7 @@ def distance(data, dtype=torch.float64, classes=None, labels=None):
     value = loss(
         features,
         data['imagenet_feat'].to(dtype),
-        data['label'][:, 0] if labels is None else labels,
+        whole_cells(data['label'][:, 0] if labels is None else labels, features.shape[-2:]),
         num_classes=num_classes(data),
     )
     return value, torch.autograd.grad(value, features)[0]

@@ -38,8 +38,10 @@ def test_mrkld(released):
     labels = torch.from_numpy(golden['label']).long()
     target = torch.from_numpy(golden['sample_weight']) > 0
     cfg = Config.fromfile('configs/crst/mrkld_effnet-lite0_mini.py').model.regulariser
-    if not released:
-        cfg.kld_weight = 0.1
+    assert cfg.kld_weight == pytest.approx(0.1**2)
+    cfg.kld_weight = float(golden['mr_weight_kld'])
+    if released:
+        cfg.kld_weight *= float(golden['sample_weight'].max())
     regulariser = MODELS.build(cfg)(scores[target], labels[target])
     assert not regulariser['loss_entropy']
     loss = cross_entropy(scores, labels) + regulariser['loss_kld']

@@ -90,7 +90,9 @@ def published(
         golden: The arrays.
         tags: What the keys of each level's discriminator begin with.
     """
-    cfg = shipped_config(config, int(golden['num_classes']))
+    judges = tuple((tags or {}).values())
+    widths = [len(golden[key]) for key in golden.arrays if key.startswith(judges)]
+    cfg = shipped_config(config, int(golden['num_classes']), *widths[:1])
     model = MODELS.build(cfg.model).train()
     model.student = Stub(dict(model.student.heads), golden)
     for name in model.student.heads if tags else ():

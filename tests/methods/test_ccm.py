@@ -39,7 +39,7 @@ def test_loss(model, released, both, monkeypatch):
     parts = clips[:half], clips[half:]
     domains = [SimpleNamespace(clip=part, labels=labels[part]) for part in parts]
     batch = SimpleNamespace(source=domains[0], target=domains[1])
-    if not both:
+    if not half:
         monkeypatch.setattr('mmdavss.methods.ccm.labelled_share', lambda labels: labels.sum())
     groups = list(own.loss_groups(batch))
     assert [name.split('.')[0] for group in groups for name in group] == ['source'] * 3 + [

@@ -20,6 +20,7 @@ from mmdavss.structures import Clip, DomainBatch
 from mmdavss.testing import PREPROCESSOR, build_optimisers
 from mmdavss.video_nets import HeadScores, VideoNet
 from tests.methods.groups import student_losses
+from tests.published import scaled_by_height
 from tests.shipped import shipped, shipped_config
 
 pytestmark = pytest.mark.sampled
@@ -115,6 +116,8 @@ def published(request):
     width = len(GOLDEN['d_sta_main.0.weight'])
     model = shipped(request.param, int(GOLDEN['num_classes']), width)
     model.student = Published(model.student.heads)
+    assert model.consistency_loss.loss_weight == 0.001
+    model.consistency_loss.loss_weight = float(GOLDEN['lambda_u'])
     model.discriminator.double()
     for kind, child in (('sta', 'spatio_temporal'), ('sa', 'spatial')):
         for head, suffix in (('decode', 'main'), ('aux', 'aux')):
@@ -125,12 +128,13 @@ def published(request):
                 weights[last] = -weights[last]
             getattr(model.discriminator, child)[head].layers.load_state_dict(weights)
     flow = golden('flow_int16_x10').permute(2, 0, 1)[None, None] / 10
-    size = tuple(flow.shape[-2:])
-    frames = torch.zeros(1, 2, 3, *size)
-    sample = SegDataSample(metainfo=dict(img_shape=size))
-    sample.gt_sem_seg = PixelData(data=golden('src_label').long())
-    clip = Clip(frames, frames, flow)
-    return model, dict(source=clip, target=clip), dict(source=[sample], target=[])
+    flow = scaled_by_height(flow, GOLDEN['trg_cf'].shape[-2:])
+    label = golden('src_label').long()
+    sample = SegDataSample(metainfo=dict(img_shape=tuple(label.shape[-2:])))
+    sample.gt_sem_seg = PixelData(data=label)
+    source, target = (torch.zeros(1, 2, 3, *maps.shape[-2:]) for maps in (label, flow))
+    clips = dict(source=Clip(source, source, flow), target=Clip(target, target, flow))
+    return model, clips, dict(source=[sample], target=[])
 
 
 def test_equals_the_published_losses_of_the_student(published):
@@ -176,8 +180,10 @@ def test_gradient_of_the_published_consistency(published):
     propagated = golden('itcr_target_propagated_prob')
     weight = golden('itcr_weight')[:, None]
     # |d - 0.5| < 1e-6: published weights are 1 up to rounding.
-    assert ((weight.round() - weight).abs() < 1e-6).all() and 0.1 < weight.mean() < 0.9
-    (0.001 * weight * (p - propagated).sign() * p).sum().div(p.numel()).backward()
+    assert ((weight.round() - weight).abs() < 1e-6).all()
+    assert set(weight.round().flatten().tolist()) == {0, 1}
+    lambda_u = float(GOLDEN['lambda_u'])
+    (lambda_u * weight * (p - propagated).sign() * p).sum().div(p.numel()).backward()
     close(model.student.maps['trg_cf'].grad, maps.grad, rtol=1e-4, atol=1e-10)
 
 
@@ -242,7 +248,7 @@ def test_one_step_of_the_shipped_config(published, request):
         log['loss'],
         sum(
             factor * GOLDEN[f'out_loss_src{suffix}']
-            + 0.001 * GOLDEN[f'out_loss_itcr{suffix}']
+            + GOLDEN['lambda_u'] * GOLDEN[f'out_loss_itcr{suffix}']
             + weight * (GOLDEN[f'out_loss_sta{suffix}'] + GOLDEN[f'out_loss_sa{suffix}'])
             for suffix, factor, weight in (('', 1, 0.001), ('_aux', 0.1, 0.0002))
         ),

@@ -24,6 +24,7 @@ from mmdavss.structures import Clip, DomainBatch
 from mmdavss.testing import build_method, small_net, train
 from mmdavss.testing.methods import training_batch
 from tests.methods.table import CASES
+from tests.published import whole_cells
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 FACTORS = [1.0, 2.0, 0.5, 3.0]
@@ -183,13 +184,13 @@ class TestPublishedStep:
         probability, labels = arrays['teacher_target_logits'].softmax(1).max(1)
         weights = model.label_weights(probability)
         assert torch.equal(labels, arrays['pseudo_label'])
-        share = float(arrays['pseudo_conf_fraction'])
+        share, end = float(arrays['pseudo_conf_fraction']), weights.shape[1] - bottom
         assert (
-            weights[:, top:-bottom].eq(share).all()
+            weights[:, top:end].eq(share).all()
             if share in (0.0, 1.0)
-            else torch.allclose(weights[:, top:-bottom], torch.tensor(share, dtype=weights.dtype))
+            else torch.allclose(weights[:, top:end], torch.tensor(share, dtype=weights.dtype))
         )
-        assert not weights[:, :top].any() and not weights[:, -bottom:].any()
+        assert not weights[:, :top].any() and not weights[:, end:].any()
         contrast = labels.masked_fill(weights == 0, 255)
         assert torch.equal(contrast, arrays['target_contrast_label'][:, 0])
         mask = arrays['mix_mask'].bool()
@@ -209,7 +210,9 @@ class TestPublishedStep:
         arrays = golden('sepico_selftrain_step')
         features = arrays['teacher_source_aux_feat']
         classes = int(arrays['num_classes'])
-        labels = downscale_labels(arrays['src_gt'][:, 0], features.shape[-2:], classes, 0.75)
+        size = features.shape[-2:]
+        labels = whole_cells(arrays['src_gt'][:, 0], size)
+        labels = downscale_labels(labels, size, classes, 0.75)
         statistics = ClassStatistics(classes, features.shape[1], covariance='diagonal')
         statistics.update(features.transpose(0, 1).flatten(1).T, labels.flatten())
         torch.testing.assert_close(statistics.mean, arrays['contrast_mean'], rtol=0, atol=1e-6)

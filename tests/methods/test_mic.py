@@ -103,6 +103,10 @@ def test_published_label_and_weight(monkeypatch):
     labels, weights = model.pseudo_labels(Clip(clip, clip, valid=valid), None)
     assert torch.equal(labels, data['pseudo_label'])
     torch.testing.assert_close(weights, data['pseudo_weight'])
+    torch.testing.assert_close(weights, data['confident_share'].float() * valid)
+    model.confidence_threshold = 0.0
+    _, weights = model.pseudo_labels(Clip(clip, clip, valid=valid), None)
+    assert torch.equal(weights, data['pseudo_weight_without_threshold'] * valid)
 
 
 def test_the_teacher_sees_what_the_student_does_not(monkeypatch):

@@ -220,6 +220,9 @@ def test_hcl_equals_its_release(source, monkeypatch):
     model.student = Published('student', 'feature_student')
     model.teacher, model.history = Published('ema', 'feature_ema'), Published('hist')
     model.projection = model.teacher_projection = Unit()
+    assert model.class_weights.largest == 7.0 and model.contrast.temperature == 0.07
+    model.class_weights.largest = float(HCL['max_value'])
+    model.contrast.temperature = float(HCL['temperature'])
     labels, others = (
         golden(HCL, f'label_{crop}_crop', torch.long) for crop in ('student', 'teacher')
     )

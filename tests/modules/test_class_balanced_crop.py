@@ -41,13 +41,18 @@ def test_golden_scores_and_choice(i, monkeypatch):
     )
 
 
-def test_golden_batch_is_each_sample_for_itself():
-    cases = [case(i) for i in range(int(GOLDEN['num_cases']))]
-    labels, corners = (torch.stack(list(t)) for t in list(zip(*cases, strict=True))[:2])
-    ratio = cases[0][2]
+@pytest.mark.parametrize('i', range(int(GOLDEN['num_cases'])))
+def test_golden_batch_is_each_sample_for_itself(i):
+    """A batch of a label, that label mirrored either way, and one without its rarest class."""
+    label, at, ratio = case(i)
+    values, counts = label.unique(return_counts=True)
+    fewer = label.masked_fill(label == values[counts.argmin()], IGNORE)
+    labels = torch.stack([label, label.flip(1), label.flip(0), fewer])
+    corners = torch.stack([at.roll(shift, 0) for shift in range(len(labels))])
     together = crop_scores(labels, corners, SIZE, ratio, IGNORE)
-    for i, (label, at, _) in enumerate(cases):
-        assert torch.equal(crop_scores(label[None], at[None], SIZE, ratio, IGNORE)[0], together[i])
+    np.testing.assert_allclose(together[0], GOLDEN[f'c{i}_scores'], rtol=1e-5)
+    for own, places, scores in zip(labels, corners, together, strict=True):
+        assert torch.equal(crop_scores(own[None], places[None], SIZE, ratio, IGNORE)[0], scores)
 
 
 def test_scores_by_hand():

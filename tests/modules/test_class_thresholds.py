@@ -54,7 +54,7 @@ def test_thresholds_of_iast(key, options):
 def test_labels_of_iast(key):
     """Of the probabilities as they are; none equals its threshold, which only IAST would keep."""
     probability = GOLDEN['probability']
-    thresholds = np.repeat(GOLDEN[f'{key}_batch2_threshold'], 2, axis=0)
+    thresholds = np.repeat(GOLDEN[f'{key}_batch2_threshold'], 2, axis=0)[: len(probability)]
     for maps, own, labels in zip(
         probability, thresholds, GOLDEN[f'{key}_batch2_label'], strict=True
     ):

@@ -21,7 +21,13 @@ def test_equals_the_published_mix():
     for classes in (static, torch.tensor(static)):
         got = day_guided(night, day, classes, ratio)
         torch.testing.assert_close(got, mixed, rtol=0, atol=1e-6)
-    torch.testing.assert_close(day_guided(night, day), mixed, rtol=0, atol=1e-6)
+
+
+def test_without_options_as_released():
+    """Classes 0 to 4 and 8 to 10 of 19, four parts of the day where it is sure."""
+    night, day = torch.rand(2, 1, 19, 16, 20)
+    expected = day_guided(night, day, [*range(5), *range(8, 11)], 0.8, 0.4)
+    assert torch.equal(day_guided(night, day), expected)
 
 
 def test_by_hand():

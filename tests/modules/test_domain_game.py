@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmdavss.losses import DomainGANLoss
+from mmdavss.losses import DomainGANLoss, entropy_loss
 from mmdavss.modules import DomainGame, HeadDiscriminators, ImageDiscriminator
 from mmdavss.modules.domain_game import self_information
 
@@ -24,6 +24,17 @@ def test_self_information_equals_that_of_advent():
     seen = self_information(certain)
     seen.sum().backward()
     assert seen.abs().max() == 0 and torch.isfinite(certain.grad).all()
+
+
+def test_entropy_equals_that_of_advent():
+    with np.load(GOLDEN) as arrays:
+        scores = torch.from_numpy(arrays['logits']).requires_grad_()
+        loss = entropy_loss(scores)
+        torch.testing.assert_close(loss.item(), float(arrays['entropy_loss']), rtol=1e-5, atol=0)
+        loss.backward()
+        expected = torch.from_numpy(arrays['grad_entropy_loss_wrt_logits'])
+    limit = 1e-5 * expected.abs().max().item()
+    torch.testing.assert_close(scores.grad, expected, rtol=0, atol=limit)
 
 
 def two_levels():

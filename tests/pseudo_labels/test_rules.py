@@ -11,12 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmseg.structures import SegDataSample
+from torch import Tensor
 
+from mmdavss.datasets.spatial_prior import spatial_prior
 from mmdavss.pseudo_labels import confidences
 from mmdavss.pseudo_labels.confidences import Confidences
 from mmdavss.pseudo_labels.folder import write_soft
-from mmdavss.pseudo_labels.predictor import Frame, Prediction
+from mmdavss.pseudo_labels.predictor import ClipPredictor, Frame, FrameClip, Prediction
 from mmdavss.pseudo_labels.rules import RULES
+from mmdavss.structures import Clip
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 
@@ -123,6 +127,26 @@ def test_cbst_of_the_mxnet_release(kind, portion, tmp_path):
     np.testing.assert_array_equal(labels, golden[f'{kind}_label_p{portion}'])
 
 
+def test_priors_of_source_labels(tmp_path):
+    """Where a network is undecided, the label is what the source has there."""
+    top, bottom = np.full((2, 128, 256), 255, np.uint8)
+    top[:64], top[64:] = 1, 0
+    bottom[:64, :128], bottom[64:] = 2, 0
+    np.save(tmp_path / 'prior.npy', spatial_prior([top, bottom], 4))
+    rule = RULES['cbst'](portion=0.5, every=1, prior=str(tmp_path / 'prior.npy'))
+    rule.check(4)
+    frames = predicted(np.full((1, 4, 32, 64), 0.25, np.float32))
+    thresholds = thresholds_of(rule, frames, 4, tmp_path)
+    labels = labelled(rule, frames, thresholds)[0][0]
+    # Left of the middle both are as frequent, and the first wins.
+    assert (labels[:14] == 1).mean() > 0.4 and {*labels[:14].ravel()} <= {1, 2, 255}
+    assert {*labels[18:].ravel()} == {0}
+    maps = rule.weighted(frames[0][1])
+    np.testing.assert_allclose(maps.sum(0), 0.25, rtol=1e-5)
+    np.testing.assert_allclose(maps[:, 5, 5], [0, 0.125, 0.125, 0], atol=1e-6)
+    np.testing.assert_allclose(maps[:, 5, 60], [0, 0.25, 0, 0], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     'tag, options',
     [
@@ -166,6 +190,41 @@ def test_pairs_of_cmom():
             np.testing.assert_array_equal(own.labels, golden[f'label_{name}'][n])
         expected = [golden[f'thresholds_{name}_after'][n] for name in names]
         np.testing.assert_allclose(state, np.concatenate(expected), atol=1e-6)
+
+
+class Network:
+    """Predicts the probabilities (1, K, h, w) that it is given."""
+
+    align_corners = True
+
+    def __init__(self, maps: Tensor) -> None:
+        self.maps = maps
+
+    def eval(self) -> Network:
+        return self
+
+    def data_preprocessor(self, data: dict, training: bool) -> dict:
+        size = self.maps.shape[-2:]
+        frames = torch.zeros(1, 1, 3, *size)
+        sample = SegDataSample(metainfo=dict(img_shape=size, ori_shape=size))
+        return dict(inputs=Clip(frames, frames), data_samples=[sample])
+
+    def encode_decode(self, clip: Clip) -> Tensor:
+        return self.maps.clamp(min=1e-30).log()
+
+
+def test_mean_of_the_networks_of_fda():
+    """The release's weights are 0.3333, 0.3333 and 0.3334."""
+    golden = arrays('fda_mbt_labels')
+    maps = torch.from_numpy(golden['model_probabilities'])
+    for n, expected in enumerate(golden['mean_confidence']):
+        first, *further = (Network(own[n : n + 1]) for own in maps)
+        predictor = ClipPredictor(first, [], further=further)
+        (prediction,) = predictor(FrameClip('', (Frame(f'{n}.png', ''),)))
+        mean = torch.nn.functional.interpolate(
+            prediction.probabilities[None], expected.shape, mode='bilinear', align_corners=True
+        )
+        np.testing.assert_allclose(mean[0].max(0).values, expected, rtol=0, atol=1e-4)
 
 
 def test_fda(tmp_path):

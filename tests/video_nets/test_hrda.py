@@ -102,10 +102,13 @@ def close(ours, theirs):
 
 @pytest.fixture
 def box(monkeypatch):
-    draw = numpy_draw(DATA['numpy_seed'])
-    monkeypatch.setattr(
-        'mmdavss.video_nets.hrda.detail_box', lambda *args: detail_box(*args, draw=draw)
-    )
+    draw, divisor = numpy_draw(DATA['numpy_seed']), int(DATA['crop_coord_divisible'])
+
+    def published_box(size, crop_size, grid):
+        assert grid == 2 * DATA['output_stride']
+        return detail_box(size, crop_size, divisor, draw)
+
+    monkeypatch.setattr('mmdavss.video_nets.hrda.detail_box', published_box)
     (top, bottom, left, right) = DATA['crop_box_y1y2x1x2'].tolist()
     return Box((top, bottom), (left, right))
 
@@ -308,6 +311,19 @@ def test_details_of_an_odd_number_of_cells(monkeypatch):
             total[..., row : row + 5, column : column + 5] += net.decode_head((window,))
             count[row : row + 5, column : column + 5] += 1
     torch.testing.assert_close(net.eval().scales(levels, images).detail, total / count)
+
+
+def test_details_are_summed_in_float32(monkeypatch):
+    """Of scores in half precision, which they stay."""
+    net = hrda(detail_size=(16, 16), output_stride=4)
+    images = torch.rand(1, 3, 40, 40)
+    maps = torch.randn(16, 3, 4, 4).bfloat16()
+    found = []
+    for scores in (maps, maps.float()):
+        monkeypatch.setattr(net.decode_head, 'forward', lambda levels, scores=scores: scores)
+        found.append(net._details(images))
+    assert found[0].dtype == torch.bfloat16
+    assert torch.equal(found[0], found[1].bfloat16())
 
 
 def test_sides_that_do_not_fit():
