@@ -25,6 +25,8 @@ CONFIRMED, REFUTED, UNDECIDED = 'confirmed', 'refuted', 'undecided'
 LEVEL = 0.05
 #: Differences that are needed at least.
 FEWEST = 3
+#: mIoU between source-only and oracle, below which a share of it would be one of noise.
+LEAST_GAP = 1.0
 #: Percent of the gap that the goals ask for.
 STPL_GOAL, SOURCE_GOAL = 30, 60
 
@@ -57,19 +59,19 @@ class Scores:
         return [method for method in METHODS if self.by_seed(benchmark, method)]
 
     def gap(self, benchmark: str, method: str) -> float | None:
-        """Percent of the gap between source-only and oracle that is closed, None without figures.
+        """Percent of the gap between source-only and oracle that is closed.
 
         Of means over the seeds that all three have: where the gap of a seed is small, as that of
-        `day2dusk`, the percentage of that seed says nothing.
+        `day2dusk`, the percentage of that seed says nothing. None without figures, and of a gap
+        below :data:`LEAST_GAP`.
         """
         low, high = (self.by_seed(benchmark, bound) for bound in BOUNDS)
         found = self.by_seed(benchmark, method)
         seeds = found.keys() & low.keys() & high.keys()
         if not seeds:
             return None
-        return gap_closed(
-            *(mean([entries[seed]['mIoU'] for seed in seeds]) for entries in (found, low, high))
-        )
+        means = [mean([entries[seed]['mIoU'] for seed in seeds]) for entries in (found, low, high)]
+        return None if abs(means[2] - means[1]) < LEAST_GAP else gap_closed(*means)
 
     def above(self, benchmark: str, method: str) -> dict[int, bool]:
         """Whether a method is above source-only, for each seed."""

@@ -185,6 +185,12 @@ def test_what_follows_for_an_expectation(tables, mic, word):
     assert found is not None and found[1] == word
 
 
+@pytest.mark.parametrize(('oracle', 'gap'), [(20.5, None), (22.0, 50.0)])
+def test_no_share_of_a_gap_that_is_noise(tables, oracle, gap):
+    scores = [entry('source-only', 0, 20.0), entry('stpl', 0, 21.0), entry('oracle', 0, oracle)]
+    assert tables.Scores(scores).gap('mini', 'stpl') == gap
+
+
 def test_expectations(tables):
     scores = tables.Scores(
         [
