@@ -3,7 +3,7 @@
     python benchmarks/gpu_check.py [--parts ops methods ...] [--only TEXT ...] [--seconds 520] \
         [--out work_dirs/gpu_check] [--cpu] [--write]
 
-Needs one GPU, the checkout and the packages that the tests need; no data, no weights: networks have
+Needs one GPU, the checkout and the packages of a training; no data, no weights: networks have
 random weights, batches random content. Every check has a line of output. Both files in the output
 folder, gpu_check.json (with tracebacks) and gpu_check.md, are written after each check, so that an
 interrupted run keeps what it has. A failure stops no other check; a part whose process crashes goes
@@ -78,6 +78,7 @@ from mmdavss.testing.methods import (
     build_method,
     build_optimisers,
     optimisers_of,
+    separate,
     training_batch,
 )
 from mmdavss.testing.numerics import (
@@ -429,13 +430,6 @@ def nccl_works() -> bool:
             for process in started:
                 process.kill()
                 process.wait()
-
-
-def separate(model: nn.Module) -> bool:
-    """Whether the players of a method have one DDP wrapper each."""
-    from mmdavss.testing.method_tests import separate as has_own_step  # needs pytest
-
-    return has_own_step(model)
 
 
 def _train_part(

@@ -294,6 +294,9 @@ def functions() -> dict[str, Callable[[], Function]]:
             partial(ops.carry_by_truncation, lowest_row=int(0.7 * warp()['flow'].shape[-2])),
             (warp()['feat'], warp()['flow']),
         ),
+        'compose_by_truncation': lambda: Function(
+            ops.compose_by_truncation, (warp()['flow'], warp()['flow'].flip(-1))
+        ),
         'backward_warp': lambda: Function(
             partial(ops.backward_warp, return_mask=True), (warp()['feat'], warp()['flow'])
         ),

@@ -7,14 +7,18 @@ the config then needs its path, rare_class_sampling.statistics):
     python tools/class_statistics.py CONFIG
     python tools/class_statistics.py CONFIG --out data/gta/class_statistics.json --workers 8
 
-Existing statistics that fit are left unchanged.
+Existing statistics that fit are left unchanged. With --spatial-prior it writes no statistics, but
+how often each class is at which place, the spatial priors of CBST (docs/methods/cbst.md):
+
+    python tools/class_statistics.py CONFIG --spatial-prior data/gta/spatial_prior.npy
 """
 
 from __future__ import annotations
 
 import argparse
 import os.path as osp
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from mmengine.config import Config
@@ -32,13 +36,15 @@ from mmdavss.datasets.rare_class import (
     read_statistics,
     write_statistics,
 )
+from mmdavss.datasets.spatial_prior import small_label, spatial_prior
 from mmdavss.launch.config_file import load_config, require, without_pipeline
 from mmdavss.utils.errors import UserError
-from mmdavss.utils.files import check_writable, refuse_folder
+from mmdavss.utils.files import check_writable, refuse_existing, refuse_folder, unfinished_file
 from mmdavss.utils.processes import cores
 from mmdavss.utils.progress import progress
 from mmdavss.utils.worker_pool import WorkerPool
 
+T = TypeVar('T')
 ADVICE = (
     'write elsewhere with --out FILE, and train with --cfg-options train_dataloader.dataset.'
     'rare_class_sampling.statistics=FILE (rare_patches.statistics for QuadMix)'
@@ -52,12 +58,18 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config of the training')
-    parser.add_argument(
+    made = parser.add_mutually_exclusive_group()
+    made.add_argument(
         '--out',
         metavar='FILE',
         help='json file to write; by default '
         'rare_class_sampling.statistics of the config, or class_statistics.json '
         'in the data_root of the source',
+    )
+    made.add_argument(
+        '--spatial-prior',
+        metavar='FILE.npy',
+        help='write spatial priors (K, H, W) and no statistics',
     )
     parser.add_argument(
         '--workers',
@@ -101,19 +113,44 @@ def _count(file: tuple[str, LabelSet]) -> list[int]:
     return count_pixels(*file)
 
 
-def count(dataset: ClipSegDataset, workers: int) -> dict[str, list[int]]:
-    """Counts the pixels of each class in every label, with a progress bar."""
+def _small(file: tuple[str, LabelSet]) -> np.ndarray:
+    return small_label(*file)
+
+
+def of_each(
+    function: Callable[[tuple[str, LabelSet]], T], dataset: ClipSegDataset, workers: int
+) -> Iterator[tuple[str, T]]:
+    """The name of every label and what a function makes of it, with a progress bar."""
     files = label_sets(dataset)
 
-    def collect(results: Iterable) -> list:
-        return list(progress('count', results, len(files), 'labels'))
+    def shown(results: Iterable[T]) -> Iterator[tuple[str, T]]:
+        return zip(files, progress('count', results, len(files), 'labels'), strict=True)
 
     if workers == 1:
-        rows = collect(map(_count, files.values()))
+        yield from shown(map(function, files.values()))
     else:
         with WorkerPool(workers) as pool:
-            rows = collect(pool.map(_count, list(files.values()), CHUNK))
-    return dict(zip(files, rows, strict=True))
+            yield from shown(pool.map(function, list(files.values()), CHUNK))
+
+
+def write_prior(file: str, dataset: ClipSegDataset, workers: int, overwrite: bool) -> None:
+    """Writes spatial priors.
+
+    Raises:
+        UserError: If the file is there already and is not to be replaced, or cannot be written.
+    """
+    if not file.endswith('.npy'):
+        raise UserError(f'--spatial-prior {file}: the name of such a file ends in .npy')
+    refuse_existing([file], overwrite, '--spatial-prior')
+    check_writable(osp.dirname(file) or '.', 'write elsewhere with --spatial-prior FILE.npy')
+    labels = (label for _, label in of_each(_small, dataset, workers))
+    prior = spatial_prior(labels, len(dataset.metainfo['classes']))
+    with unfinished_file(file) as opened:
+        np.save(opened, prior)
+    print(
+        f'\nwrote {file}; labels are made with it by --cfg-options '
+        f'pseudo_label_generator.prior={file}'
+    )
 
 
 def summary(dataset: ClipSegDataset, pixels: np.ndarray) -> str:
@@ -136,6 +173,9 @@ def main() -> None:
         cfg = load_config(args.config, args.cfg_options, None)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         dataset, file = source_of(cfg)
+        if args.spatial_prior:
+            write_prior(args.spatial_prior, dataset, args.workers, args.overwrite)
+            return
         file = args.out or file
         refuse_folder(file)
         if osp.exists(file) and not args.overwrite:
@@ -143,7 +183,8 @@ def main() -> None:
             print(f'{file} is there already, and fits.')
         else:
             check_writable(osp.dirname(file) or '.', ADVICE)
-            write_statistics(file, dataset.metainfo['classes'], count(dataset, args.workers))
+            rows = dict(of_each(_count, dataset, args.workers))
+            write_statistics(file, dataset.metainfo['classes'], rows)
             pixels = read_statistics(file, dataset)
             print(f'\nwrote {file}')
     print(summary(dataset, pixels))

@@ -4,16 +4,18 @@
 
 FORMAT is where the checkpoint is from:
 
-    advent    ADVENT, AdaptSegNet: DeepLab-v2      configs/source_only/deeplabv2-r101_viper2city.py
-    davsn     DA-VSN                               configs/davsn/accel_viper2city.py
-    tps       TPS                                  configs/tps/accel_viper2city.py
-    sfc       SFC                                  configs/sfc/accel_viper2city_source-stage2.py
-    sepico    SePiCo (mmseg 0.x)                   configs/sepico/distcl_deeplabv2-r101_gta2city.py
-    daformer  DAFormer (mmseg 0.x)                 configs/dacs/daformer-mitb5_gta2city.py
+    advent       ADVENT: DeepLab-v2             configs/source_only/deeplabv2-r101_viper2city.py
+    adaptsegnet  AdaptSegNet, PixMatch, UR:     configs/adaptsegnet/deeplabv2-r101_gta2city.py,
+                 DeepLab-v2 of two dilations    both heads with dilations=(6, 12)
+    davsn        DA-VSN                         configs/davsn/accel_viper2city.py
+    tps          TPS                            configs/tps/accel_viper2city.py
+    sfc          SFC                            configs/sfc/accel_viper2city_source-stage2.py
+    sepico       SePiCo (mmseg 0.x)             configs/sepico/distcl_deeplabv2-r101_gta2city.py
+    daformer     DAFormer (mmseg 0.x)           configs/dacs/daformer-mitb5_gta2city.py
 
 CONFIG is any config with the same network and number of classes; the right column has one that
 fits. FILE works as `model.source_checkpoint` and with all tools. The published networks expect
-images as the configs provide them: Caffe's BGR without scaling for advent, davsn, tps and sfc.
+images as the configs provide them: Caffe's BGR without scaling for all but sepico and daformer.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def main() -> None:
         )
     print(f'{args.out}: {len(done.state) - len(done.filled)} tensors of {args.checkpoint}')
     for what, names in (
-        ('left out, only training needs them', done.dropped),
+        ('left out, not needed to predict', done.dropped),
         ('not in it, left as initialised (not needed to predict)', done.filled),
     ):
         if names:

@@ -1,16 +1,18 @@
 """Converts checkpoints of other projects.
 
-===========  ==========================================  =======================================
-format       of                                          a config that fits
-===========  ==========================================  =======================================
-``advent``   ADVENT, AdaptSegNet and code based on     ``source_only/deeplabv2-r101_viper2city``
-             them: DeepLab-v2 ResNet-101
-``davsn``    DA-VSN: the same and a fusion of scores     ``davsn/accel_viper2city``
-``tps``      TPS: the same as DA-VSN                     ``tps/accel_viper2city``
-``sfc``      SFC: two DeepLab-v2, fusion, FlowNetS       ``sfc/accel_viper2city_source-stage2``
-``sepico``   SePiCo, mmseg 0.x: student, EMA teacher     ``sepico/distcl_deeplabv2-r101_gta2city``
-``daformer`` DAFormer, mmseg 0.x: the same               ``dacs/daformer-mitb5_gta2city``
-===========  ==========================================  =======================================
+===============  =======================================  =======================================
+format           of                                       a config that fits
+===============  =======================================  =======================================
+``advent``       ADVENT and code based on it:             ``source_only/deeplabv2-r101_viper2city``
+                 DeepLab-v2 ResNet-101
+``adaptsegnet``  AdaptSegNet, PixMatch, UR: the same,     ``adaptsegnet/deeplabv2-r101_gta2city``,
+                 of two dilations                         both heads with ``dilations=(6, 12)``
+``davsn``        DA-VSN: that of ADVENT and a fusion      ``davsn/accel_viper2city``
+``tps``          TPS: the same as DA-VSN                  ``tps/accel_viper2city``
+``sfc``          SFC: two DeepLab-v2, fusion, FlowNetS    ``sfc/accel_viper2city_source-stage2``
+``sepico``       SePiCo, mmseg 0.x: student, EMA teacher  ``sepico/distcl_deeplabv2-r101_gta2city``
+``daformer``     DAFormer, mmseg 0.x: the same            ``dacs/daformer-mitb5_gta2city``
+===============  =======================================  =======================================
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from mmdavss.heads.deeplab_v2 import MultiDilationClassifier
 from mmdavss.launch.config_file import read_config_file
 from mmdavss.utils.checkpoints import checkpoint_file, lacking, read_checkpoint
 from mmdavss.utils.errors import UserError
@@ -39,7 +42,7 @@ class Conversion(NamedTuple):
 
     Attributes:
         state: Weights under the names of a video net.
-        dropped: Names in the published file that only its training needed.
+        dropped: Names in the published file that prediction does not need.
         filled: Names that the file lacks and prediction does not need: auxiliary heads, counters of
             batch norm.
     """
@@ -74,6 +77,18 @@ def _deeplab_v2(state: Mapping[str, Tensor], segmentor: str) -> State:
 
 def _advent(state: State, teacher: bool) -> Conversion:
     return Conversion(_deeplab_v2(state, 'segmentor'))
+
+
+def _adaptsegnet(state: State, teacher: bool) -> Conversion:
+    """Its classifiers return inside the loop over four branches: the last two were not trained."""
+    # UR saves the net with its auxiliary decoders.
+    groups = _split(state, ('seg_model.', 'aux_decoders.'))
+    net = groups['seg_model.'] | groups['']
+    unused = [name for name in net if re.match(r'layer[56]\.conv2d_list\.[23]\.', name)]
+    for name in unused:
+        del net[name]
+    decoders = [f'aux_decoders.{name}' for name in groups['aux_decoders.']]
+    return Conversion(_deeplab_v2(net, 'segmentor'), (*unused, *decoders))
 
 
 def _davsn(state: State, teacher: bool) -> Conversion:
@@ -207,15 +222,19 @@ class Format(NamedTuple):
         single_frame: Whether it holds only a single-frame net, which fits every video net.
         ceil_mode: Whether the first pooling of its ResNet rounds sizes up. Weights fit either grid,
             but predict slightly differently on the one that they were not trained on.
+        dilations: Those that the classifiers must have, if some of the branches in the file are not
+            used; None checks nothing.
     """
 
     convert: Callable[[State, bool], Conversion]
     single_frame: bool
     ceil_mode: bool
+    dilations: tuple[int, ...] | None = None
 
 
 FORMATS: dict[str, Format] = dict(
     advent=Format(_advent, True, True),
+    adaptsegnet=Format(_adaptsegnet, True, True, dilations=(6, 12)),
     davsn=Format(_davsn, False, True),
     tps=Format(_davsn, False, True),
     sfc=Format(_sfc, False, False),
@@ -241,6 +260,24 @@ def _check_grid(kind: str, net: nn.Module) -> None:
             )
 
 
+def _check_dilations(kind: str, net: nn.Module) -> None:
+    """Checks that the classifiers have the branches that took part in a format's training.
+
+    Raises:
+        UserError: If they have others.
+    """
+    wanted = FORMATS[kind].dilations
+    if wanted is None:
+        return
+    for name, module in net.named_modules():
+        if isinstance(module, MultiDilationClassifier) and module.dilations != wanted:
+            head = name.removesuffix('.conv_seg')
+            raise UserError(
+                f'in classifiers of the format {kind} only the dilations {wanted} take part, and '
+                f'{head} of this config has {module.dilations}: give it dilations={wanted}'
+            )
+
+
 def convert_state(
     state: Mapping[str, Tensor], kind: str, net: nn.Module, teacher: bool = False
 ) -> Conversion:
@@ -258,12 +295,13 @@ def convert_state(
 
     Raises:
         UserError: If they do not fit (names missing, unexpected and differently shaped tensors), or
-            if the net has another grid than the published one.
+            if the net has another grid or other dilations than the published one.
     """
     if kind not in FORMATS:
         raise UserError(f'format {kind!r} is not one of {", ".join(FORMATS)}')
     if teacher and FORMATS[kind].convert is not _mmseg_0:
         raise UserError(f'checkpoints of {kind} have no EMA teacher: leave out --teacher')
+    _check_dilations(kind, net)
     state = dict(state)
     if state and all(name.startswith('module.') for name in state):
         state = {name.removeprefix('module.'): value for name, value in state.items()}

@@ -15,6 +15,7 @@ class MultiDilationClassifier(BaseModule):
 
     def __init__(self, in_channels: int, num_classes: int, dilations: Sequence[int]) -> None:
         super().__init__()
+        self.dilations = tuple(dilations)
         self.branches = nn.ModuleList(
             nn.Conv2d(in_channels, num_classes, 3, padding=d, dilation=d) for d in dilations
         )

@@ -15,7 +15,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
-from mmseg.registry import DATASETS
+from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType, OptConfigType
 
@@ -36,7 +36,8 @@ class VideoSegmenter:
     """Segments the frames of a video in order.
 
     Clip length, frame distance, the pipeline (size, flow) and the classes come from the config's
-    ``test_dataloader``; its data are not needed.
+    ``test_dataloader``; its data are not needed. A net that chooses its key frames (DFF) takes the
+    frames one after another, whatever the frame distance.
 
     Args:
         config: A config of this package, or its file.
@@ -83,7 +84,10 @@ class VideoSegmenter:
         check_classes(self.model, len(self.classes), what)
         self.palette = np.array(dataset.metainfo['palette'], np.uint8)
         self.clip_length: int = dataset.clip_length
-        self.frame_distance: int = dataset.frame_distance
+        # A net that chooses its key frames counts every frame of the video.
+        self.frame_distance: int = (
+            1 if self.model.net.chooses_key_frames else dataset.frame_distance
+        )
         self.pipeline = dataset.pipeline
 
     def _with_flow(self, steps: list[dict], flow: OptConfigType) -> list[dict]:
@@ -214,10 +218,11 @@ def _estimating(provider: ConfigType) -> ConfigType:
     inner = provider
     while inner.get('provider') is not None:
         inner = inner['provider']
-    if type_name(inner) != 'PrecomputedFlow':
+    kind = MODELS.get(inner['type']) if isinstance(inner['type'], str) else inner['type']
+    if not getattr(kind, 'reads_files', False):
         return provider
     print_log(
-        'The flow files of the config (PrecomputedFlow) belong to its data set: the video '
+        f'The flow files of the config ({type_name(inner)}) belong to its data set: the video '
         'gets the flow of DISFlowEstimator.',
         logger='current',
         level=logging.WARNING,

@@ -21,6 +21,7 @@ from mmdavss.utils.errors import number_of
 from mmdavss.utils.passes import uncached_autocast
 from mmdavss.utils.wrappers import players_of, set_iteration, step_if_due
 from mmdavss.video_nets import VideoNet
+from mmdavss.video_nets.base import segmentor_norms
 
 from .companion import Companion
 from .segmentor import VideoSegmentor
@@ -38,7 +39,8 @@ class BaseAdapter(VideoSegmentor):
     Args:
         norm_eval: Whether the student's batch-norm statistics stay as they are in training.
         train_norm_only: Whether of the student only the affine parameters of its batch-norm layers
-            are trained, which keeps an adaptation without labels near its source model.
+            are trained, which keeps an adaptation without labels near its source model; those of a
+            flow branch are not.
         running_statistics: Which passes of training move the student's running batch-norm
             statistics, which only prediction reads: one of :attr:`STATISTICS`.
         source_free: Whether a batch with source clips is an error; None as in the class.
@@ -74,13 +76,14 @@ class BaseAdapter(VideoSegmentor):
         # Whether the teacher is still as it started, as far as that is watched.
         self._still = True
         if train_norm_only:
-            if not norm_layers(self.student):
+            norms = segmentor_norms(self.net)
+            if not norms:
                 raise ValueError(
                     f'{type(self).__name__}: the student has no batch-norm layers, and '
                     'train_norm_only=True trains nothing else: set it to False.'
                 )
             self.student.requires_grad_(False)
-            for norm in norm_layers(self.student):
+            for norm in norms:
                 norm.requires_grad_(True)
 
     def init_weights(self) -> None:

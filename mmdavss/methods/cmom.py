@@ -25,7 +25,6 @@ from mmdavss.modules import (
     class_mix,
     nearest_labels,
     predicting,
-    unmoved_statistics,
 )
 from mmdavss.modules.class_mix import class_masks, draw_share
 from mmdavss.modules.temporal_labels import IGNORE
@@ -105,14 +104,10 @@ class CMOM(BaseAdapter):
 
     def source_losses(self, source: DomainClips, flow: Tensor) -> dict[str, Tensor]:
         """Cross-entropy on the source clips; their features are written to the banks."""
-        frames, labels = source.clip.frames, source.labels
-        levels = self.net.levels(frames[:, -1])
-        parts = ('fused', 'losses', 'current')
-        scores = self.net.head_scores(
-            frames, self.for_student(flow), levels, parts=parts, detached=parts[-1:]
-        )
+        labels = source.labels
+        scores = self.scores(source.clip.frames, flow)
         if self.alignment is not None:
-            features = self.features(levels).detach()
+            features = _features(scores).detach()
             self.watch('the features of the banks', features)
             small = nearest_labels(labels, features.shape[-2:])
             right = small == _current(scores).argmax(1)
@@ -130,12 +125,11 @@ class CMOM(BaseAdapter):
             target_flow: (N, T-1, 2, H', W').
         """
         frames, flow, labels = self.mix(batch, source_flow, target_flow)
-        levels = self.net.levels(frames[:, -1])
-        scores = self.net.head_scores(frames, self.for_student(flow), levels, detached=('current',))
+        scores = self.scores(frames, flow, 'key')
         losses = self.net.supervise(scores, labels)
         if self.alignment is not None:
             agreed = self.consensus(scores, target_flow if self.released_flow else flow)
-            losses |= self.alignment(self.features(levels), agreed, self.classify)
+            losses |= self.alignment(_features(scores), agreed, self.classify)
             losses['agreed'] = labelled_share(agreed)
         return losses
 
@@ -188,10 +182,17 @@ class CMOM(BaseAdapter):
         own = current.argmax(1)
         return torch.where(carried == own, own, IGNORE)
 
-    def features(self, levels: tuple[Tensor, ...]) -> Tensor:
-        """The classifier's input (N, C, h, w), once more: running statistics do not move."""
-        with unmoved_statistics(self.net.segmentor.decode_head):
-            return self.net.level_features(levels)
+    def scores(self, frames: Tensor, flow: Tensor, *parts: str) -> dict[str, HeadScores]:
+        """Scores of clips for the supervised losses and `parts`, and what is classified for them.
+
+        The current frame's get no gradient.
+        """
+        wanted = ('fused', 'losses', 'current', *parts)
+        if self.alignment is not None:
+            wanted = (*wanted, 'features')
+        return self.net.head_scores(
+            frames, self.for_student(flow), parts=wanted, detached=('current',)
+        )
 
     def classify(self, features: Tensor) -> Tensor:
         """Scores (M, K, 1, 1) of features (M, C, 1, 1), without dropout."""
@@ -204,3 +205,10 @@ def _current(scores: Mapping[str, HeadScores]) -> Tensor:
     current = scores['decode'].current
     assert current is not None  # it was asked for
     return current
+
+
+def _features(scores: Mapping[str, HeadScores]) -> Tensor:
+    """What the classifier got for the current frames, (N, C, h, w)."""
+    features = scores['decode'].features
+    assert features is not None  # it was asked for
+    return features

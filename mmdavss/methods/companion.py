@@ -11,9 +11,9 @@ import torch
 from mmengine.dist import all_reduce_params
 from torch import Tensor, nn
 
-from mmdavss.modules import norm_layers
 from mmdavss.utils.checkpoints import keep_out_of_checkpoints
 from mmdavss.utils.wrappers import unwrapped
+from mmdavss.video_nets.base import segmentor_norms
 
 KINDS = ('fixed', 'pretrained', 'copy', 'ema')
 NORMS = ('student', 'batch')
@@ -39,7 +39,8 @@ class Companion:
             ``student.segmentor.backbone``.
         norm: ``student``: batch norm uses the running statistics of what it follows, taken over
             with each move. ``batch``: batch norm uses the statistics of the batch while the method
-            trains; the running ones are the copy's own and nothing reads them.
+            trains; the running ones are the copy's own and nothing reads them. A flow branch stays
+            in evaluation mode.
         persistent: Whether the copy is in checkpoints. One that ``init_weights`` makes again, such
             as a backbone with its pretrained weights, need not be.
 
@@ -97,7 +98,7 @@ class Companion:
         made = getattr(method, self.name)
         made.eval()
         if mode and self.norm == 'batch':
-            for norm in norm_layers(made):
+            for norm in segmentor_norms(made):
                 norm.train()
 
     def _followed(self, method: nn.Module) -> nn.Module:

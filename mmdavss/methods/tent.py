@@ -18,8 +18,9 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from mmdavss.losses import entropy_loss
-from mmdavss.modules import class_entropy, norm_layers
+from mmdavss.modules import class_entropy
 from mmdavss.structures import DomainBatch
+from mmdavss.video_nets.base import segmentor_norms
 
 from .base import BaseAdapter
 
@@ -50,7 +51,7 @@ class TENT(BaseAdapter):
         self, batch_statistics: bool = False, train_norm_only: bool = True, **kwargs
     ) -> None:
         super().__init__(train_norm_only=train_norm_only, **kwargs)
-        norms = norm_layers(self.student)
+        norms = segmentor_norms(self.net)
         if not norms:
             raise ValueError('TENT: the student has no batch-norm layers to adapt.')
         if batch_statistics and self.norm_eval:
@@ -63,7 +64,7 @@ class TENT(BaseAdapter):
     def train(self, mode: bool = True) -> TENT:
         super().train(mode)
         if self.batch_statistics:
-            for norm in norm_layers(self.student):
+            for norm in segmentor_norms(self.net):
                 norm.train()
         return self
 

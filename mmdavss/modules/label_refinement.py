@@ -64,7 +64,8 @@ class LabelRefinement(nn.Module):
     mode                    label of a pixel
     ======================  ====================================================================
     ``carried``             the carried one, if its probability reaches `threshold`
-    ``consistency``         the carried one where both frames agree
+    ``consistency``         the carried one where both frames agree and, if `threshold` is not 0,
+                            the frame's own probability is above it
     ``max-confidence``      the more probable one of both; that of the frame if nothing is carried
     ``rare``                where they differ the one that is rare, see `only_against_common`
     ``oracle``              the carried one where it is right: an upper bound, needs labels
@@ -72,7 +73,7 @@ class LabelRefinement(nn.Module):
 
     Args:
         mode: One of these.
-        threshold: For ``carried``.
+        threshold: For ``carried`` and ``consistency``.
         carry_rows: Share of the height below which nothing is carried: 0.7, as published, and
             840/1024 for Cityscapes.
         fill_rows: Below this share of the height, and near the sides, the frame has its own label
@@ -163,7 +164,10 @@ class LabelRefinement(nn.Module):
         if self.mode == 'carried':
             labels, weights = _without(confidence < self.threshold, labels, weights, valid)
         elif self.mode == 'consistency':
-            labels, weights = _without(labels != current.labels, labels, weights)
+            wrong = labels != current.labels
+            if self.threshold > 0:
+                wrong = wrong | (current.confidence <= self.threshold)
+            labels, weights = _without(wrong, labels, weights)
         elif self.mode == 'max-confidence':
             own = ~valid | (current.confidence > confidence)
             labels = torch.where(own, current.labels, labels)

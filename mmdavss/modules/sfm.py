@@ -48,9 +48,9 @@ class SFM(BaseModule):
     Args:
         flow_net: Config of the flow network, ``net(current, previous) -> flow``.
         empty_classes: Handling of classes that occur in neither frame (with soft maps: that are
-            nowhere the most probable one). ``skip``: they are not run; on a GPU, the host
-            synchronises once per call to get their number. ``mask``: they are run and set to
-            zero: the same result without synchronisation, at the cost of running all classes.
+            nowhere the most probable one). ``skip``: they do not count, and are not run on the CPU;
+            a GPU would have to be waited for to get their number, so that there they are run, too.
+            ``mask``: they are run everywhere and set to zero: the same result.
             ``add``: their flow, the network's output for two black images, is added like any
             other, as in the published adaptation (the published pretraining skips them).
         chunk: Pairs of regions per pass of the network, to save memory: with gradient, passes are
@@ -106,7 +106,8 @@ class SFM(BaseModule):
             weights = (occurring_classes(current_regions) | occurring_classes(previous_regions)).to(
                 weights.dtype
             )
-        if self.empty_classes == 'skip':
+        # Elsewhere the host would wait for the number of pairs.
+        if self.empty_classes == 'skip' and weights.device.type == 'cpu':
             pairs = weights.nonzero()
         else:
             numbers = torch.arange(count * num_classes, device=current.device)

@@ -1,7 +1,7 @@
 """Pure functions on tensors: warping, splatting, occlusion, correlation, spectra, labels."""
 
 from .blocks import rows_per_block
-from .carry import carry_by_truncation
+from .carry import carry_by_truncation, compose_by_truncation
 from .components import connected_components
 from .correlation import Correlation, correlation
 from .deformable_attention import deformable_sampling
@@ -18,6 +18,7 @@ __all__ = [
     'backward_warp',
     'carry_by_truncation',
     'chain_flow',
+    'compose_by_truncation',
     'compose_flow',
     'connected_components',
     'correlation',

@@ -37,3 +37,24 @@ def carry_by_truncation(maps: Tensor, flow: Tensor, lowest_row: int) -> tuple[Te
     valid = moved & (hits < 2).view_as(moved)
     index = pointed[:, None].expand(-1, maps.shape[1], -1)
     return maps.flatten(2).gather(2, index).view_as(maps), valid
+
+
+def compose_by_truncation(flow_ab: Tensor, flow_bc: Tensor) -> Tensor:
+    """Chains two flows as UnifiedVideoDA does; :func:`compose_flow` interpolates instead.
+
+    Where frame a looks outside of frame b, the flow at the nearest border pixel of b is used.
+
+    Args:
+        flow_ab: (N, 2, H, W), flow ``a->b`` in pixels.
+        flow_bc: (N, 2, H, W), flow ``b->c`` in pixels.
+
+    Returns:
+        (N, 2, H, W), flow ``a->c`` in pixels; zero, which carries nothing, where one of both is.
+    """
+    height, width = flow_ab.shape[-2:]
+    columns, rows = sample_positions(flow_ab)
+    pointed = rows.clamp(0, height - 1).long() * width + columns.clamp(0, width - 1).long()
+    second = flow_bc.flatten(2).gather(2, pointed.flatten(1)[:, None].expand(-1, 2, -1))
+    second = second.view_as(flow_bc)
+    known = flow_ab.ne(0).any(1, keepdim=True) & second.ne(0).any(1, keepdim=True)
+    return torch.where(known, flow_ab + second, 0.0)

@@ -4,7 +4,7 @@ The classes are for pytest and are not imported with the package. :class:`Method
 tests, a :class:`MethodCase` describes one method to them: docs/add_a_method.md.
 """
 
-import pytest
+from contextlib import suppress
 
 from .methods import (
     NUM_CLASSES,
@@ -18,7 +18,11 @@ from .methods import (
     train,
 )
 
-pytest.register_assert_rewrite('mmdavss.testing.method_tests')
+# The methods and numbers alone need no pytest, which benchmarks/gpu_check.py does without.
+with suppress(ModuleNotFoundError):
+    import pytest
+
+    pytest.register_assert_rewrite('mmdavss.testing.method_tests')
 
 __all__ = [
     'NUM_CLASSES',

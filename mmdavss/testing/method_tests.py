@@ -41,6 +41,7 @@ from .methods import (
     make_batch,
     optimisers_of,
     part_of,
+    separate,
     small_net,
     train,
     training_batch,
@@ -445,12 +446,6 @@ def gradients_of_step(model: BaseAdapter, wrapper: Any) -> dict[str, float]:
 
         own.optimizer.step = note
     return reached
-
-
-def separate(model: BaseAdapter) -> bool:
-    """Whether a method overrides train_step, which a plain DDP wrapper would bypass."""
-    owner = next(kind for kind in type(model).__mro__ if 'train_step' in vars(kind))
-    return owner not in (BaseAdapter, BaseModel)
 
 
 def _work(

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmengine.runner import get_priority
 from mmengine.structures import PixelData
@@ -325,6 +326,13 @@ def build_optimisers(
 def optimisers_of(wrapper: OptimWrapper | OptimWrapperDict) -> dict[str, OptimWrapper]:
     """The wrapper of each player, or ``model`` for a method with one optimiser."""
     return dict(wrapper.items() if isinstance(wrapper, OptimWrapperDict) else [('model', wrapper)])
+
+
+def separate(model: nn.Module) -> bool:
+    """Whether a method overrides train_step, which a plain DDP wrapper would bypass: its players
+    have one wrapper each."""
+    owner = next(kind for kind in type(model).__mro__ if 'train_step' in vars(kind))
+    return owner not in (BaseAdapter, BaseModel)
 
 
 class Training:

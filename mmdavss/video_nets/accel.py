@@ -19,6 +19,7 @@ from mmdavss.structures import sample_labels
 from .base import (
     HEAD_PARTS,
     HeadScores,
+    feature_channels,
     frame_scores,
     graph_for,
     levels_of,
@@ -27,6 +28,7 @@ from .base import (
 )
 from .hrda import HRDA
 from .propagating import PropagatingNet, enlarge
+from .split_head import with_features
 
 FUSIONS = ('score', 'feature')
 FUSION_INITS = ('identity', 'xavier')
@@ -70,7 +72,8 @@ class Accel(PropagatingNet):
         reference_segmentor: That of the reference branch; None shares the update branch's weights.
         flow_net: See :class:`PropagatingNet`.
         stage: See :class:`PropagatingNet`; stage one trains both branches.
-        fusion: Whether ``score`` maps or ``feature`` maps are carried and joined.
+        fusion: Whether ``score`` maps or ``feature`` maps are carried and joined. The classifiers
+            of a reference branch whose features are joined serve stage one only.
         fusion_init: ``identity`` starts as the current frame alone, so that a fresh fusion is
             never worse than the single-frame net; ``xavier`` as in SFC.
         fusion_bias: Whether the 1x1 convolution has a bias, as in SFC.
@@ -90,7 +93,8 @@ class Accel(PropagatingNet):
         allow_random_init: See :class:`VideoNet`.
 
     Raises:
-        ValueError: For an unknown option, or an :class:`HRDA` whose features shall be fused.
+        ValueError: For an unknown option, an :class:`HRDA` whose features shall be fused, or two
+            segmentors that do not fit together.
     """
 
     takes_scales = True
@@ -144,6 +148,7 @@ class Accel(PropagatingNet):
                 'branches, and no stages.'
             )
         self.fusion_level = fusion
+        self._check_fit(stage)
         self.fusion_init = fusion_init
         self.enlarge = enlarge
         self.propagation = propagation
@@ -153,8 +158,36 @@ class Accel(PropagatingNet):
         self.fusion = nn.Conv2d(2 * channels, channels, 1, bias=fusion_bias)
         self._init_fusion()
         self._freeze_for_stage()
-        if self.reference_segmentor is not None and not key_grad and stage != 1:
-            self.reference_segmentor.requires_grad_(False)
+        if self.reference_segmentor is not None and stage != 1:
+            if not key_grad:
+                self.reference_segmentor.requires_grad_(False)
+            elif fusion == 'feature':  # nothing behind its features is joined: no loss reaches it
+                self.reference_segmentor.decode_head.conv_seg.requires_grad_(False)
+                if self.reference_segmentor.with_auxiliary_head:
+                    self.reference_segmentor.auxiliary_head.requires_grad_(False)
+
+    def _check_fit(self, stage: int | None) -> None:
+        """Checks that what both segmentors compute can be joined.
+
+        Raises:
+            ValueError: If not; names both sides.
+        """
+        nets = (self.segmentor, self.reference)
+        sides: dict[str, list[Any]] = dict(num_classes=[net.num_classes for net in nets])
+        if self.fusion_level == 'feature':
+            sides['channels of features'] = [feature_channels(net) for net in nets]
+        elif stage is None:  # in stages no auxiliary scores are joined
+            heads, others = map(segmentor_heads, nets)
+            sides['channels of classifiers'] = [
+                {name: getattr(of_net.get(name), 'out_channels', None) for name in heads}
+                for of_net in (heads, others)
+            ]
+        for what, (own, other) in sides.items():
+            if own != other:
+                raise ValueError(
+                    f'Accel: {what}: {own} of segmentor, {other} of reference_segmentor: they must '
+                    'be the same to be joined.'
+                )
 
     def _init_fusion(self) -> None:
         if self.fusion.bias is not None:
@@ -323,6 +356,14 @@ class Accel(PropagatingNet):
     ) -> dict[str, HeadScores]:
         if self.stage == 1:
             return super().head_scores(frames, flow, levels, parts, detached)
+        separate = self.reference_segmentor is not None
+        if self.fusion_level == 'feature' and separate and 'key' in parts:
+            # The reference branch ends in features, and its own classifiers are not trained: those
+            # of the update branch see the key frame, as they see the current one.
+            keys = super().head_scores(frames, parts=('key',))
+            others = [part for part in parts if part != 'key']
+            scores = self.head_scores(frames, flow, levels, others, detached)
+            return {name: own._replace(key=keys[name].key) for name, own in scores.items()}
         fuses = 'fused' in parts
         if isinstance(self.segmentor, HRDA):
             if fuses:
@@ -343,9 +384,12 @@ class Accel(PropagatingNet):
         with graph_for(fuses):
             if fuses or 'key' in parts:
                 key = self._key_levels(frames[:, 0])
+        # Where features are joined a reference may have no auxiliary classifiers.
         key_heads = segmentor_heads(self.reference)
         return {
-            name: self._head_scores(head, key_heads[name], current, key, to_key, parts, detached)
+            name: self._head_scores(
+                head, key_heads.get(name), current, key, to_key, parts, detached
+            )
             for name, head in self.heads.items()
         }
 
@@ -363,13 +407,17 @@ class Accel(PropagatingNet):
         # The auxiliary classifier has features of its own width: single-frame.
         by_features = self.fusion_level == 'feature' and head is self.segmentor.decode_head
         by_scores = self.fusion_level == 'score'
-        fused = scores = key_scores = None
+        featured = 'features' in parts and head is self.segmentor.decode_head
+        fused = scores = key_scores = maps = None
         if fuses and by_features:
             maps, key_maps = head._forward_feature(current), key_head._forward_feature(key)
             fused = head.cls_seg(self._fuse(maps, key_maps, to_key))
         if 'current' in parts or (fuses and not by_features):
-            with graph_for((fuses and not by_features) or 'current' not in detached):
-                scores = head.cls_seg(maps) if fuses and by_features else head(current)
+            with graph_for((fuses and not by_features) or featured or 'current' not in detached):
+                if fuses and by_features:
+                    scores = head.cls_seg(maps)
+                else:
+                    scores, maps = with_features(head, current, featured)
         if 'key' in parts or (fuses and by_scores):
             with self._key_grad() if fuses and by_scores else torch.no_grad():
                 key_scores = key_head.cls_seg(key_maps) if fuses and by_features else key_head(key)
@@ -377,7 +425,8 @@ class Accel(PropagatingNet):
             fused = self._fuse(scores, key_scores, to_key) if by_scores else scores
         if scores is not None and 'current' in detached:
             scores = scores.detach()
-        return HeadScores(fused, scores, None if key_scores is None else key_scores.detach())
+        key_scores = None if key_scores is None else key_scores.detach()
+        return HeadScores(fused, scores, key_scores, features=maps if featured else None)
 
     def loss(
         self,

@@ -14,6 +14,7 @@ import torch
 from mmengine.model import BaseModule
 from mmengine.structures import PixelData
 from mmseg.models.data_preprocessor import SegDataPreProcessor
+from mmseg.models.decode_heads import DDRHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.models.utils import resize
@@ -27,12 +28,12 @@ from mmdavss.ops import at_least_float32
 from mmdavss.structures import sample_labels
 from mmdavss.utils.distributed import visit_gradients
 from mmdavss.utils.errors import number_of
-from mmdavss.utils.passes import is_dropout, predicting
+from mmdavss.utils.passes import is_dropout, norm_layers, predicting
 from mmdavss.utils.wrappers import unwrapped
 
 from .hrda import HRDA, Box
 from .main_head import check_size, fitting_size
-from .split_head import is_plain, split_head
+from .split_head import is_plain, split_head, with_features
 from .windows import windows_of
 
 
@@ -44,6 +45,7 @@ class HeadScores(NamedTuple):
         current: (N, K, h, w), for the current frame, from it alone.
         key: (N, K, h, w), for the first frame, from it alone, on its own grid. No gradient.
         losses: The net's own label-free losses, by name.
+        features: (N, C, h, w), what the decode head classifies for ``current``, with its gradient.
         box: The part of the image that the maps show; None: all of it.
         factor: Factor of the supervised loss.
     """
@@ -52,11 +54,12 @@ class HeadScores(NamedTuple):
     current: Tensor | None = None
     key: Tensor | None = None
     losses: Mapping[str, Tensor] = MappingProxyType({})
+    features: Tensor | None = None
     box: Box | None = None
     factor: float = 1.0
 
 
-#: The parts of :class:`HeadScores` that may be asked for.
+#: The parts of :class:`HeadScores` that are given unless others are asked for.
 HEAD_PARTS = HeadScores._fields[:4]
 #: In how many forms a compiled module may exist: student, teacher and others share those of their
 #: class, each with and without gradient, in training and tests, and so on. Beyond it, torch runs
@@ -94,6 +97,9 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     needs_checkpoint: bool = False
     #: Whether its segmentor may be an :class:`HRDA`.
     takes_scales: bool = False
+    #: Whether :meth:`step` chooses the frames that it looks back to: it takes every frame of a
+    #: video, whatever the distance of the frames of a data set's clips.
+    chooses_key_frames: bool = False
 
     def __init__(self, segmentor: ConfigType, allow_random_init: bool = False) -> None:
         super().__init__()
@@ -147,8 +153,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
     @property
     def feature_channels(self) -> int:
         """Channels C of :meth:`features`."""
-        head = self.segmentor.decode_head
-        return head.feature_channels if hasattr(head, 'feature_channels') else head.channels
+        return feature_channels(self.segmentor)
 
     @property
     def segmentors(self) -> tuple[EncoderDecoder, ...]:
@@ -343,8 +348,9 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W) or None.
             levels: :meth:`levels` of the current frame if they are at hand: saves a pass.
-            parts: What is wanted, of :data:`HEAD_PARTS`. What serves other parts only is left
-                out; :meth:`supervise` needs ``fused`` and ``losses``.
+            parts: What is wanted, of :data:`HEAD_PARTS` and, with ``current``, ``features``. What
+                serves other parts only is left out; :meth:`supervise` needs ``fused`` and
+                ``losses``.
             detached: Parts that get no gradient, ``current``: a pass that serves them only keeps no
                 graph.
 
@@ -355,10 +361,11 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         """
         fused, current, key = {}, {}, {}
         if 'fused' in parts or 'current' in parts:
-            with graph_for('fused' in parts or 'current' not in detached):
+            featured = 'features' in parts
+            with graph_for('fused' in parts or featured or 'current' not in detached):
                 seen = self.levels(frames[:, -1]) if levels is None else levels
                 fused = frame_scores(
-                    self.segmentor, seen, frames[:, -1], self.heads, 'losses' in parts
+                    self.segmentor, seen, frames[:, -1], self.heads, 'losses' in parts, featured
                 )
         if 'current' in parts:
             current = {name: maps.fused for name, maps in fused.items()}
@@ -537,6 +544,21 @@ def _small_size(segmentor: EncoderDecoder) -> tuple[int, int]:
     return 2 * height, 2 * width
 
 
+def feature_channels(segmentor: EncoderDecoder) -> int:
+    """Channels of what the classifier of a segmentor sees."""
+    head = segmentor.decode_head
+    return head.feature_channels if hasattr(head, 'feature_channels') else head.channels
+
+
+def segmentor_norms(net: nn.Module) -> list[_BatchNorm]:
+    """The batch-norm layers of a video net's segmentors, or all of another module.
+
+    Those of a flow branch are none of them: its own ``train`` decides about them.
+    """
+    parts = net.segmentors if isinstance(net, VideoNet) else (net,)
+    return [norm for part in parts for norm in norm_layers(part)]
+
+
 def segmentor_heads(segmentor: EncoderDecoder) -> dict[str, BaseDecodeHead]:
     """The classifiers of a segmentor, under the names that their losses begin with in mmseg.
 
@@ -558,6 +580,7 @@ def frame_scores(
     frames: Tensor,
     heads: Mapping[str, BaseDecodeHead],
     supervised: bool,
+    featured: bool = False,
 ) -> dict[str, HeadScores]:
     """Score maps of a segmentor for single frames, as ``fused``.
 
@@ -568,13 +591,23 @@ def frame_scores(
         heads: :attr:`VideoNet.heads`.
         supervised: Whether to add what only supervised losses need. It is of no use to other
             losses: boxes of two passes are different parts of the image.
+        featured: Whether to add ``features``; :class:`HRDA` has none.
 
     Returns:
         For each of `heads`; of :class:`HRDA` ``decode``, and in training, if `supervised`,
         ``detail`` and ``context`` where they have a loss.
+
+    Raises:
+        TypeError: If a head gives several results.
     """
     if not isinstance(segmentor, HRDA):
-        return {name: HeadScores(head(levels)) for name, head in heads.items()}
+        scores = {}
+        for name, head in heads.items():
+            maps, features = with_features(head, levels, featured and name == 'decode')
+            if not isinstance(maps, Tensor):
+                raise not_one_map(head)
+            scores[name] = HeadScores(maps, features=features)
+        return scores
     scales = segmentor.scales(levels, frames)
     factors = segmentor.loss_factors(scales, tuple(frames.shape[-2:]))
     maps = dict(
@@ -587,6 +620,15 @@ def frame_scores(
         for name, own in maps.items()
         if name == 'decode' or (supervised and segmentor.training and own.factor)
     }
+
+
+def not_one_map(head: nn.Module) -> TypeError:
+    """The error for a head whose scores are not one map with a channel for each class."""
+    return TypeError(
+        f'{type(head).__name__}: methods with losses of their own for each classifier need one '
+        'that has a channel for each class, gives one map in training and is no cascade. AdaBN, '
+        'SelfTraining and STPL do not.'
+    )
 
 
 def weighted_losses(
@@ -659,9 +701,13 @@ def head_losses(
 
 
 def decode_losses(head: BaseDecodeHead) -> list[nn.Module]:
-    """The losses that a head is configured with (``loss_decode``)."""
+    """The losses of the map that a head predicts by: all that it has (``loss_decode``).
+
+    Of DDRNet's head, which has one for each of its two branches, that of the context branch.
+    """
     given = head.loss_decode
-    return list(given) if isinstance(given, nn.ModuleList) else [given]
+    losses = list(given) if isinstance(given, nn.ModuleList) else [given]
+    return losses[:1] if isinstance(head, DDRHead) else losses
 
 
 def class_factors(head: BaseDecodeHead) -> Tensor | None:

@@ -13,8 +13,9 @@ from torch import Tensor
 from mmdavss.ops import compose_flow
 from mmdavss.structures import sample_labels
 
-from .base import HEAD_PARTS, HeadScores, graph_for, segmentor_losses
+from .base import HEAD_PARTS, HeadScores, graph_for, segmentor_heads, segmentor_losses
 from .propagating import PropagatingNet
+from .split_head import split_head, with_features
 
 
 class Key(NamedTuple):
@@ -40,7 +41,7 @@ class DFF(PropagatingNet):
     Only the key frame, the clip's first, goes through the backbone. Its features are carried to
     the current frame along the flow current->key, and classified there. In a video every
     ``key_interval``-th frame is a key frame, so that a network of high cost runs rarely; a clip of
-    one frame is a key frame.
+    one frame is a key frame, and so is each frame of a video where clips have one.
 
     Assumptions, where SFC's paper says nothing:
 
@@ -58,7 +59,10 @@ class DFF(PropagatingNet):
 
     Raises:
         ValueError: For an unknown option.
+        TypeError: If a head that it trains has no classifier of carried features.
     """
+
+    chooses_key_frames = True
 
     def __init__(
         self,
@@ -73,7 +77,21 @@ class DFF(PropagatingNet):
         if key_interval < 1:
             raise ValueError(f'{type(self).__name__}: key_interval={key_interval} is below 1.')
         self.key_interval = key_interval
+        if stage is None:  # in stages auxiliary heads see no carried features
+            self._split_auxiliary()
         self._freeze_for_stage()
+
+    def _split_auxiliary(self) -> None:
+        """Splits the auxiliary heads as :meth:`split` does the decode head."""
+        heads = segmentor_heads(self.segmentor)
+        del heads['decode']
+        for head in heads.values():
+            try:
+                split_head(head)
+            except TypeError as error:
+                raise TypeError(
+                    f'{type(self).__name__}: auxiliary_head: {error} Or leave it out.'
+                ) from error
 
     def _single_frame(self, frames: Tensor) -> bool:
         return self.stage == 1 or frames.shape[1] == 1
@@ -110,12 +128,15 @@ class DFF(PropagatingNet):
             return super().head_scores(frames, flow, levels, parts, detached)
         current: dict[str, Tensor] = {}
         key: dict[str, Tensor] = {}
+        features: dict[str, Tensor | None] = {}
         fused = {}
         carries = 'fused' in parts or 'losses' in parts
         if 'current' in parts:
-            with graph_for('current' not in detached):
+            with graph_for('features' in parts or 'current' not in detached):
                 levels = self.levels(frames[:, -1]) if levels is None else levels
-                current = {name: head(levels) for name, head in self.heads.items()}
+                for name, head in self.heads.items():
+                    featured = 'features' in parts and name == 'decode'
+                    current[name], features[name] = with_features(head, levels, featured)
         with graph_for(carries):
             seen = self.levels(frames[:, 0]) if carries or 'key' in parts else ()
         if 'key' in parts:
@@ -133,6 +154,7 @@ class DFF(PropagatingNet):
                 current.get(name),
                 key.get(name),
                 fused.get(name, (None, {}))[1],
+                features.get(name),
             )
             for name in self.heads
         }
@@ -146,11 +168,14 @@ class DFF(PropagatingNet):
     ) -> dict:
         if self._single_frame(frames):
             current = self.levels(frames[:, -1]) if levels is None else levels
+            if self.stage == 2:  # without auxiliary heads
+                scores = self.head_scores(frames, flow, current, parts=('fused', 'losses'))
+                return self.supervise(scores, sample_labels(data_samples))
             return segmentor_losses(self.segmentor, current, data_samples)
         # Not by head_scores: the current frame's own would cost a pass through the backbone.
-        scores = self._carried_scores(self.levels(frames[:, 0]), frames, flow, levels)
+        carried = self._carried_scores(self.levels(frames[:, 0]), frames, flow, levels)
         return self.supervise(
-            {name: HeadScores(fused, losses=own) for name, (fused, own) in scores.items()},
+            {name: HeadScores(fused, losses=own) for name, (fused, own) in carried.items()},
             sample_labels(data_samples),
         )
 
@@ -209,9 +234,10 @@ class DFF(PropagatingNet):
         """See :meth:`VideoNet.step`; ``key_interval`` says what a clip is, not ``clip_length``.
 
         It equals the clip from the last key frame to this frame. Frames between key frames do not
-        go through the backbone.
+        go through the backbone. Where clips have one frame there is no flow: each is a key frame.
         """
-        if self.stage == 1 or state is None or state.age + 1 >= self.key_interval:
+        interval = 1 if clip_length == 1 or self.stage == 1 else self.key_interval
+        if state is None or state.age + 1 >= interval:
             features = self.features(frame)
             return self.classify(features), Key(frame, features, None, 0)
         if flow is None:

@@ -310,15 +310,19 @@ class HRDA(EncoderDecoder):
             for rows, columns in windows.slices(*size)
         ]
         scores = self.decode_head(self._encode(torch.cat([box.crop(inputs) for box in boxes])))
+        # As in mmseg: in half precision sums of several windows would be rounded.
         total = scores.new_zeros(
-            len(inputs), scores.shape[1], *(side // self.output_stride for side in size)
+            len(inputs),
+            scores.shape[1],
+            *(side // self.output_stride for side in size),
+            dtype=torch.promote_types(scores.dtype, torch.float32),
         )
         count = total.new_zeros(1, 1, *total.shape[-2:])
         for box, own in zip(boxes, scores.split(len(inputs)), strict=True):
             rows, columns = box.slices(self.output_stride)
             total[..., rows, columns] += own
             count[..., rows, columns] += 1
-        return total / count
+        return (total / count).to(scores.dtype)
 
     def loss_factors(self, scales: Scales, size: tuple[int, int]) -> dict[str, float]:
         """Factors of the losses of the joined scores, the detail and the damped context.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmdavss.structures import sample_labels
 
-from .base import VideoNet, segmentor_heads, segmentor_losses
+from .base import VideoNet, not_one_map, segmentor_heads, segmentor_losses
 from .hrda import HRDA
 from .main_head import is_query_head, log_scores, open_head, refines
 
@@ -38,11 +38,7 @@ class PerFrame(VideoNet):
         if self.segmentor.out_channels != self.num_classes or not all(
             isinstance(head, BaseDecodeHead) for head in own.values()
         ):
-            raise TypeError(
-                f'{type(self.segmentor.decode_head).__name__}: methods with losses of their own '
-                'for each classifier need one that has a channel for each class and is no cascade. '
-                'AdaBN, SelfTraining and STPL do not.'
-            )
+            raise not_one_map(self.segmentor.decode_head)
         return super().heads
 
     def classify(self, features: Tensor) -> Tensor:

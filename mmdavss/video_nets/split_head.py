@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import MethodType
 from typing import Any
 
@@ -64,21 +66,48 @@ def _before(head: BaseDecodeHead, inputs: tuple) -> tuple[Tensor, Tensor | tuple
     Raises:
         TypeError: If the classifier is used more than once, or its result is not given as it is.
     """
-    seen: list[Tensor] = []
-
-    def classifier(features: Tensor) -> Tensor:
-        seen.append(features)
-        return features
-
-    head.cls_seg = classifier
-    try:
+    with _classifying(head, lambda features: features) as seen:
         result = head.forward(*inputs)
-    finally:
-        del head.cls_seg
     results = [result] if isinstance(result, Tensor) else result
     if len(seen) != 1 or not any(one is seen[0] for one in results):
         raise cannot_split(head)
     return seen[0], result
+
+
+def with_features(
+    head: BaseDecodeHead, inputs: tuple[Tensor, ...], wanted: bool
+) -> tuple[Any, Tensor | None]:
+    """What a head gives, and if it is wanted what its classifier got for that, (N, C, h, w).
+
+    Without a classifier that is the same.
+    """
+    if not wanted:
+        return head(inputs), None
+    with _classifying(head, head.cls_seg) as seen:
+        result = head(inputs)
+    return result, seen[0] if seen else result
+
+
+@contextmanager
+def _classifying(
+    head: BaseDecodeHead, classify: Callable[[Tensor], Tensor]
+) -> Iterator[list[Tensor]]:
+    """Context manager: `classify` as a head's classifier; collects what it gets."""
+    seen: list[Tensor] = []
+
+    def classifier(features: Tensor) -> Tensor:
+        seen.append(features)
+        return classify(features)
+
+    own = vars(head).get('cls_seg')
+    head.cls_seg = classifier
+    try:
+        yield seen
+    finally:
+        if own is None:
+            del head.cls_seg
+        else:
+            head.cls_seg = own
 
 
 def cannot_split(head: nn.Module) -> TypeError:

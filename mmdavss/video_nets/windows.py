@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from mmseg.models.utils import resize
 from torch import Tensor
 
@@ -51,7 +52,7 @@ class Windows(NamedTuple):
             align_corners: How the scores of a window are resized to it.
 
         Returns:
-            (N, K, H, W).
+            (N, K, H, W), float32 of scores in half precision.
         """
         size = tuple(frames.shape[-2:])
         if flow is not None and flow.shape[1] > 0 and tuple(flow.shape[-2:]) != size:
@@ -67,7 +68,9 @@ class Windows(NamedTuple):
                 align_corners=align_corners,
             )
             if total is None:
-                total = scores.new_zeros(*scores.shape[:2], *size)
+                # As in mmseg: in half precision sums of many windows would be rounded.
+                dtype = torch.promote_types(scores.dtype, torch.float32)
+                total = scores.new_zeros(*scores.shape[:2], *size, dtype=dtype)
             total[..., rows, columns] += scores
             count[..., rows, columns] += 1
         return total / count

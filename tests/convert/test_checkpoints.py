@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 from torch import nn
+from torch.nn import functional as F
 
 from mmdavss.apis import UserError
 from mmdavss.convert.checkpoints import FORMATS, convert_state
@@ -177,6 +178,76 @@ def test_deeplab_v2_places():
     # A net of one level has its classifier in layer5.
     single = FORMATS['advent'].convert({'layer5.conv2d_list.0.bias': torch.ones(2)}, False).state
     assert list(single) == ['segmentor.decode_head.conv_seg.branches.0.bias']
+
+
+def with_dilations(*dilations: int) -> nn.Module:
+    """Video net of AdaptSegNet's config, its classifiers as in docs/convert_checkpoints.md."""
+    cfg = Config.fromfile('configs/adaptsegnet/deeplabv2-r101_gta2city.py').model.student
+    for head in ('decode_head', 'auxiliary_head'):
+        cfg.segmentor[head].update(dilations=dilations, num_classes=CLASSES)
+    with torch.device('meta'):
+        return MODELS.build(cfg)
+
+
+@pytest.mark.parametrize('levels', [('layer5', 'layer6'), ('layer6',)])
+def test_adaptsegnet_has_two_dilations(levels):
+    """Shapes of model/deeplab_multi.py, whose forward pass leaves two branches out."""
+    state = meta(published_resnet(levels))
+    net = with_dilations(6, 12)
+    done = convert_state(state, 'adaptsegnet', net)
+    assert done.state.keys() == net.state_dict().keys()
+    assert {*done.dropped} == {n for n in state if re.search(r'conv2d_list\.[23]\.', n)}
+    assert bool(done.filled) == (len(levels) == 1)
+    for others in ((6, 12, 18, 24), (6, 18)):
+        with pytest.raises(UserError, match=r'dilations \(6, 12\) take part.*decode_head.*give it'):
+            convert_state(state, 'adaptsegnet', with_dilations(*others))
+    for pool in (module for module in net.modules() if isinstance(module, nn.MaxPool2d)):
+        pool.ceil_mode = False
+    with pytest.raises(UserError, match='of the format adaptsegnet rounds sizes up'):
+        convert_state(state, 'adaptsegnet', net)
+
+
+def test_scores_of_adaptsegnet_are_the_sum_of_two_convolutions(per_frame, build):
+    """Also of UR, whose files have its decoders besides."""
+    per_frame['segmentor']['backbone']['type'] = 'CeilResNet'
+    heads = dict(layer6='decode_head', layer5='auxiliary_head')
+    for head in heads.values():
+        per_frame['segmentor'][head]['dilations'] = (6, 12)
+    net = build(per_frame)
+    parts = {level: net.segmentor.get_submodule(head) for level, head in heads.items()}
+    published = {
+        name.removeprefix('backbone.'): torch.randn_like(value) if value.ndim else value
+        for name, value in net.segmentor.state_dict().items()
+        if name.startswith('backbone.')
+    }
+    for level, head in parts.items():
+        for branch in range(4):
+            shape = (head.num_classes, head.in_channels, 3, 3)
+            published[f'{level}.conv2d_list.{branch}.weight'] = torch.randn(shape)
+            published[f'{level}.conv2d_list.{branch}.bias'] = torch.randn(head.num_classes)
+    ur = {f'seg_model.{name}': value for name, value in published.items()}
+    ur['aux_decoders.decoders.0.upsample.conv2d_list.0.bias'] = torch.randn(3)
+    for state in (published, ur):
+        done = convert_state(state, 'adaptsegnet', net)
+        assert len(done.dropped) == 8 + (state is ur)
+        net.load_state_dict(done.state)
+        assert torch.equal(net.segmentor.backbone.conv1.weight, published['conv1.weight'])
+        for level, head in parts.items():
+            features = torch.randn(1, head.in_channels, 30, 40)
+            # As published: out = conv2d_list[0](x); out += conv2d_list[1](x); return out.
+            out = sum(
+                F.conv2d(
+                    features,
+                    published[f'{level}.conv2d_list.{branch}.weight'],
+                    published[f'{level}.conv2d_list.{branch}.bias'],
+                    padding=dilation,
+                    dilation=dilation,
+                )
+                for branch, dilation in enumerate((6, 12))
+            )
+            torch.testing.assert_close(head.cls_seg(features), out)
+            for parameter in head.parameters():
+                nn.init.zeros_(parameter)
 
 
 # --------------------------------------------------------------------------- mmseg 0.x

@@ -14,8 +14,10 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner import load_checkpoint
 from mmseg.registry import DATASETS, MODELS
 
+from mmdavss.flow import PrecomputedFlow
 from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.launch.model import load_model
+from mmdavss.testing import small_net
 from mmdavss.utils.errors import NotFiniteError, UserError
 from mmdavss.utils.inputs import list_frames
 
@@ -152,6 +154,38 @@ def test_clips_of_the_data_set(config, checkpoint, frames, options):
     with torch.no_grad():
         (sample,) = model.test_step(pseudo_collate([data]))
     assert (maps[-1] == sample.pred_sem_seg.data[0].numpy()).mean() > 0.999
+
+
+def test_key_frames_of_a_video_are_an_interval_apart(saved_model, frame_folder):
+    """Whatever the distance of the frames of the data set's clips."""
+    net = small_net('DFF', key_interval=3)
+    near, far = (
+        list(VideoSegmenter(*saved_model(net, frame_distance=distance))(frame_folder))
+        for distance in (1, 2)
+    )
+    assert all((a == b).all() for a, b in zip(near, far, strict=True))
+
+
+def test_a_key_frame_net_that_sees_single_frames(saved_model, frame_folder):
+    """As in a test: without flow each frame is a key frame."""
+    segment = VideoSegmenter(*saved_model(small_net('DFF'), clip_length=1))
+    files = list_frames(frame_folder)[:3]
+    maps = list(segment(files))
+    assert all((m == next(segment([file]))).all() for m, file in zip(maps, files, strict=True))
+
+
+@MODELS.register_module()
+class OwnFiles(PrecomputedFlow):
+    """Reads flow as somebody else keeps it."""
+
+
+@pytest.mark.parametrize('kind', ['PrecomputedFlow', 'OwnFiles', 'mmseg.OwnFiles', OwnFiles])
+def test_files_of_a_data_set_give_no_flow_of_a_video(config, checkpoint, kind):
+    steps = config.test_dataloader.dataset.pipeline
+    steps[2].provider = dict(type=kind, root='gone')
+    segment = VideoSegmenter(config, checkpoint)
+    (flow,) = [t for t in segment.pipeline.transforms if type(t).__name__ == 'LoadFlow']
+    assert type(flow.provider).__name__ == 'DISFlowEstimator'
 
 
 def test_nets_with_a_flow_branch_load_no_flow(config, checkpoint, frames):

@@ -357,6 +357,21 @@ CASES = {
         halves=dict(rescale=None),
         thorough=False,
     ),
+    'rda_masked': MethodCase(
+        model=dict(
+            type='RDA',
+            discriminator=dict(type='HeadDiscriminators', channels=4),
+            bands=8,
+            protection_weight=0.1,
+            rescale=None,
+            **TAUGHT,
+        ),
+        student='PerFrame',
+        trains=(*ALL, 'discriminator', 'gate'),
+        hooks=TEACHER,
+        flow=None,
+        halves=dict(TAUGHT_HALVES, reference='self'),  # as for rda
+    ),
     'minent': MethodCase(model=dict(type='MinEnt'), trains=ACCEL),
     'minent_masked': MethodCase(
         model=dict(type='MinEnt', **TAUGHT), trains=ACCEL, hooks=TEACHER, halves=TAUGHT_HALVES
@@ -441,7 +456,6 @@ CASES = {
         trains=ACCEL,
         length=3,
         halves=dict(confidence_threshold=None),
-        waits=('sfm.py',),
     ),
     'flow_pretraining': MethodCase(
         model=dict(type='FlowPretraining', flow_net=FLOW_NET),
@@ -455,7 +469,6 @@ CASES = {
         model=dict(type='SFMPretraining', sfm=SFM, num_classes=NUM_CLASSES),
         student=None,
         trains=('sfm',),
-        waits=('sfm.py',),  # for the classes that occur
         statistics=False,
         norm_eval=False,
         **SOURCE_ALONE,
@@ -581,6 +594,7 @@ CASES = {
         halves=None,  # the classes of the mix and the blocks are drawn by turns
     ),
     'sepico_dist': sepico(SEPICO | CROP),
+    'sepico_masked': sepico(SEPICO | CROP | dict(masked=MASKED)),
     'sepico_released': sepico(
         SEPICO
         | CROP

@@ -105,7 +105,7 @@ def maps_of(classes):
 
 
 def test_running_statistics_move_once():
-    """The features of a head with batch norm are computed once more for the alignment."""
+    """The features that are aligned come from the pass of the supervised loss."""
     head = dict(
         SEGMENTOR['decode_head'],
         type='FCNHead',

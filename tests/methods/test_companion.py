@@ -8,8 +8,9 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import load_checkpoint, save_checkpoint
 from mmengine.runner.checkpoint import get_state_dict
 from mmseg.registry import MODELS
+from torch import nn
 
-from mmdavss.methods import SourceOnly
+from mmdavss.methods import TENT, SourceOnly
 from mmdavss.modules import norm_layers
 from tests.methods.table import FLOW_NET
 
@@ -77,6 +78,35 @@ def test_normalisation(method, batch, norm):
         norm == 'student'
     )
     assert not model.eval().companion.training and not any(layer.training for layer in layers)
+
+
+@MODELS.register_module()
+class SettledFlow(nn.Sequential):
+    """A flow branch with batch norm whose statistics stay, as those of RAFT."""
+
+    def __init__(self):
+        super().__init__(nn.Conv2d(6, 2, 1), nn.BatchNorm2d(2))
+
+    def train(self, mode=True):
+        super().train(mode)
+        self[1].eval()
+        return self
+
+
+def test_a_flow_branch_keeps_its_statistics(accel):
+    """It says itself which those are, whoever puts batch norm into training mode."""
+    options = dict(student=dict(accel, flow_net=dict(type='SettledFlow')))
+    options['data_preprocessor'] = PREPROCESSOR
+    tent = TENT(batch_statistics=True, **copy.deepcopy(options))
+    taught = SourceOnly(train_norm_only=True, **copy.deepcopy(options))
+    taught.add_companion('companion', kind='ema', norm='batch')
+    for net in (tent.train().student, taught.train().companion):
+        assert norm_layers(net.segmentor)[0].training
+        assert not norm_layers(net.flow_net)[0].training
+    assert norm_layers(tent.student.flow_net)[0].track_running_stats
+    for net in (tent.student, taught.student):
+        trained = {name.split('.')[0] for name, p in net.named_parameters() if p.requires_grad}
+        assert trained == {'segmentor'}
 
 
 def test_a_network_of_its_own_knows_the_normalisation(method, accel, batch):

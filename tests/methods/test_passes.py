@@ -6,6 +6,7 @@ of one frame per clip.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from mmdavss.testing import (
     small_net,
 )
 from mmdavss.testing.flops import NetworkFlops
-from mmdavss.testing.methods import SIZE, Training, training_batch
+from mmdavss.testing.methods import SEGMENTOR, SIZE, Training, training_batch
 from mmdavss.testing.numerics import double_precision
 from mmdavss.video_nets import clip_scores
 from tests.methods.table import CASES, FLOW_NET, HRDA
@@ -323,10 +324,14 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     'daformer': daformer,
     'mic': lambda n: daformer(n, masked=True),
     'sepico_dist': sepico,
+    # The teacher has labelled the crop.
+    'sepico_masked': lambda n: (
+        sepico(n) + n.scores('decode', gradient=True, called=True).of('student')
+    ),
     # The teacher labels the crop anew.
     'sepico_released': lambda n: sepico(n) + n.labels().of('teacher'),
 }
-TAUGHT = ('vat', 'i2vda', 'adaptsegnet', 'minent', 'davsn')
+TAUGHT = ('vat', 'i2vda', 'adaptsegnet', 'rda', 'minent', 'davsn')
 NEEDED |= {f'{name}_masked': masked(NEEDED[name]) for name in TAUGHT}
 #: Rows of the table that need the passes of another one.
 ALIKE = dict(
@@ -352,8 +357,10 @@ ONE_NET = {
     'cmom_released': 'accel',
     'quadmix': 'accel',
     'dacs_discriminator': 'accel',
+    'sepico_masked': 'accel',
     'sepico_released': 'accel',
     'i2vda_masked': 'per_frame',
+    'rda_masked': 'per_frame',
     'source_only_dff': 'dff',
     'source_only_distortion_aware': 'distortion_aware',
 }
@@ -450,6 +457,25 @@ def test_passes_of_a_step(method: str, net: str) -> None:
     if not any(len(key) == 3 for key in needed):
         needed = needed.of('student')
     assert_passes(model, CASES[name], needed)
+
+
+def test_passes_of_a_head_with_features_of_its_own() -> None:
+    """What CMOM aligns is that of the supervised pass; means of regions are only classified."""
+    segmentor = copy.deepcopy(SEGMENTOR)
+    segmentor['decode_head'] = dict(
+        type='SegformerHead',
+        in_channels=[8, 16, 32, 64],
+        in_index=[0, 1, 2, 3],
+        channels=8,
+        num_classes=NUM_CLASSES,
+        norm_cfg=dict(type='BN'),
+    )
+    model = build_method(CASES['cmom'], student=small_net('PerFrame', segmentor=segmentor))
+    means = 10 * 2 * 8 * NUM_CLASSES / flops_of_a_frame(model.student)['decode', 'forward']
+    supervised = NETS['per_frame'].supervised()
+    # The key frame of the mix, for the consensus.
+    needed = supervised + supervised + passes(backbone=1, decode=1, aux=1) + passes(decode=means)
+    assert_passes(model, CASES['cmom'], needed.of('student'))
 
 
 def assert_passes(

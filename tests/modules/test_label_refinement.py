@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 
 from mmdavss.datasets.label_maps import CLASSES_12, CLASSES_15, CLASSES_19
 from mmdavss.modules.label_refinement import LabelRefinement, PseudoLabels, rarer
-from mmdavss.ops import carry_by_truncation
+from mmdavss.ops import carry_by_truncation, compose_by_truncation
 
 GOLDEN = Path(__file__).parents[1] / 'data/golden'
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -37,6 +37,17 @@ def test_published_carrying(flow, warped, mask):
     assert torch.equal(valid[0], data[mask]) and valid.any() and not valid.all()
     ours = torch.where(valid, carried[:, 0], 255)[0]
     assert torch.equal(ours, data[warped][..., 0].long())
+
+
+def test_published_concatenation_of_flows():
+    data = golden('unifiedvda_warp_filter')
+    first, second, merged = (
+        data[name].permute(2, 0, 1)[None] for name in ('flow', 'flow_2', 'merged_flow')
+    )
+    ours = compose_by_truncation(first, second)
+    assert torch.equal(ours, merged)
+    # Where one of both is zero nothing is known; elsewhere the border is as good as what is beyond.
+    assert (merged == 0).all(1).sum() > (first == 0).all(1).sum() > 0
 
 
 @pytest.mark.parametrize(
@@ -94,6 +105,7 @@ ANYWHERE, NOWHERE = dict(fill_rows=0.0), dict(fill_rows=1.0, fill_columns=0)
     [
         ('plain', dict(mode='carried', **NOWHERE)),
         ('consis', dict(mode='consistency', **NOWHERE)),
+        ('consisconf', dict(mode='consistency', threshold=0.5, **NOWHERE)),
         ('rare', dict(mode='rare', rare_classes=RARE, only_against_common=True, **NOWHERE)),
         ('maxconf', dict(mode='max-confidence', **NOWHERE)),
         ('tpsconf', dict(mode='carried', threshold=0.5, **NOWHERE)),
@@ -101,7 +113,7 @@ ANYWHERE, NOWHERE = dict(fill_rows=0.0), dict(fill_rows=1.0, fill_columns=0)
     ],
 )
 def test_published_switches(name, options):
-    """Each by itself. The release has one more, ``consisconf``, which is no option here."""
+    """Each by itself."""
     data = golden('unifiedvda_pseudo_label_refine')
     frames = []
     for frame in ('current', 'other'):

@@ -142,6 +142,50 @@ def test_a_folder_is_no_file(minidrive, run_tool, monkeypatch, out, options):
     assert not Path('gone').exists() and not [*Path('there').iterdir()]
 
 
+def test_spatial_priors(minidrive, run_tool, capfd):
+    """Hand-made labels of three sizes; a third of each frame has no label anywhere."""
+    for n, size in enumerate([(96, 60), (48, 30), (192, 120)], start=1):
+        ids = np.zeros(size[::-1], np.uint8)  # unlabelled
+        ids[: size[1] // 3] = 23  # sky, class 10
+        ids[size[1] // 3 : size[1] * 2 // 3] = 7  # road, class 0
+        ids[size[1] // 3 : size[1] * 2 // 3, size[0] // 2 :] = 26 if n == 1 else 7  # car, 13
+        Image.fromarray(ids).save(minidrive / f'gta/labels/{n:05d}.png')
+    out = minidrive / 'priors/sp.npy'
+    command = ('class_statistics.py', CONFIG, '--workers', 2, '--spatial-prior', out)
+    run_tool(*command)
+    said = capfd.readouterr()
+    assert '3/3' in said.err and f'pseudo_label_generator.prior={out}' in said.out
+    assert not (minidrive / 'gta/class_statistics.json').exists()
+    prior = np.load(out)
+    assert prior.shape == (19, 128, 256) and prior.dtype == np.float32
+    np.testing.assert_allclose(prior.sum(0), 1, rtol=1e-5)
+
+    def at(row, column):
+        return {k: round(float(p), 3) for k, p in enumerate(prior[:, row, column]) if p > 5e-4}
+
+    assert at(10, 20) == at(30, 250) == {10: 1}
+    assert at(64, 20) == {0: 1} and at(64, 230) == {0: 0.667, 13: 0.333}
+    # Smoothed between them, by 4 places to each side.
+    edge = prior[10, 30:56, 20]
+    assert (np.diff(edge) <= 0).all() and 0 < edge[12] < 1
+    assert [*edge[:5]] == [1] * 5 and not edge[-5:].any()
+    # Unlabelled places have what the whole frames have: sky in 43, road and car in 42 of 128 rows.
+    assert at(120, 20) == at(110, 200) == {0: 0.412, 10: 0.506, 13: 0.082}
+
+    before = out.read_bytes()
+    with pytest.raises(SystemExit, match='sp.npy is there already: .*--overwrite'):
+        run_tool(*command)
+    run_tool(*command, '--overwrite')
+    assert out.read_bytes() == before
+    with pytest.raises(SystemExit, match='sp.json: .*ends in .npy'):
+        run_tool('class_statistics.py', CONFIG, '--spatial-prior', 'sp.json')
+    for n in (1, 2, 3):
+        Image.fromarray(np.zeros((30, 48), np.uint8)).save(minidrive / f'gta/labels/{n:05d}.png')
+    with pytest.raises(SystemExit, match='no pixel of the labels is of a class'):
+        run_tool(*command, '--overwrite')
+    assert [*out.parent.iterdir()] == [out] and out.read_bytes() == before
+
+
 def test_errors(minidrive, run_tool, capsys):
     def run(*args):
         with pytest.raises(SystemExit) as stop:

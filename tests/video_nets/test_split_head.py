@@ -55,6 +55,44 @@ def test_as_the_net_itself(name, segmentor, build):
     assert all(p.grad is not None for p in net.segmentor.decode_head.conv_seg.parameters())
 
 
+@pytest.mark.parametrize('net', ['PerFrame', 'Accel', 'feature', 'DFF', 'segmenter'])
+def test_what_is_classified_comes_with_the_scores(net, segmentor, other, build):
+    """The features, and their gradient, as of a pass of their own that is not made."""
+    head = dict(HEADS['segformer'], num_classes=4, norm_cfg=NORM, dropout_ratio=0.5)
+    kind, options = net, {}
+    if net == 'feature':
+        kind, options = 'Accel', dict(fusion='feature')
+    segmentor['decode_head'] = head
+    if net == 'segmenter':  # without a classifier of a feature map
+        kind, segmentor = 'PerFrame', other('segmenter')
+    student = build(dict(type=kind, segmentor=segmentor, allow_random_init=True, **options))
+    frames, flow = torch.randn(2, 2, 3, 32, 48), torch.randn(2, 1, 2, 32, 48)
+    split = student.train().segmentor
+    state = copy.deepcopy(student.state_dict())
+    alone = student.features(frames[:, -1])
+    weights = torch.randn_like(alone)
+    parameters = [*split.backbone.parameters()]
+    expected = torch.autograd.grad((alone * weights).sum(), parameters)
+    student.load_state_dict(state)
+    own = vars(split.decode_head).get('cls_seg')
+    passes = []
+    split.decode_head.register_forward_hook(lambda *args: passes.append(None))
+    scores = student.head_scores(
+        frames, flow, parts=('fused', 'current', 'features'), detached=('current',)
+    )
+    # The key frame of Accel's scores; where features are joined, no head is run as a whole.
+    assert len(passes) == dict(Accel=2, feature=0).get(net, 1)
+    assert vars(split.decode_head).get('cls_seg') is own
+    features = scores['decode'].features
+    torch.testing.assert_close(features, alone)
+    gradients = torch.autograd.grad((features * weights).sum(), parameters)
+    torch.testing.assert_close(gradients, expected)
+    assert not scores['decode'].current.requires_grad
+    assert all(maps.features is None for name, maps in scores.items() if name != 'decode')
+    plain = student.head_scores(frames, flow, parts=('fused', 'current'))
+    assert all(maps.features is None for maps in plain.values())
+
+
 OTHERS = dict(
     danet=dict(type='DAHead', pam_channels=4, **ONE),  # three results
     encnet=dict(type='EncHead', num_codes=2, **ALL),  # two
@@ -148,6 +186,31 @@ def test_losses_for_each_head_need_plain_ones(other, build):
     net = build(dict(type='PerFrame', segmentor=other('ocrnet'), allow_random_init=True))
     with pytest.raises(TypeError, match='Cascade.*AdaBN, SelfTraining and STPL do not'):
         net.head_scores(torch.randn(1, 1, 3, 32, 48))
+
+
+@pytest.mark.parametrize('name', ['danet', 'encnet', 'knet'])
+def test_losses_for_each_head_need_heads_with_one_result(name, other, build):
+    net = build(dict(type='PerFrame', segmentor=other(name), allow_random_init=True))
+    for parts in (('fused', 'losses'), ('key',)):
+        with pytest.raises(TypeError, match='Head: .*one map.*AdaBN, SelfTraining and STPL do not'):
+            net.head_scores(torch.randn(2, 1, 3, 32, 48), parts=parts)
+
+
+@pytest.mark.parametrize('name', ['deeplabv3plus', 'segformer'])
+def test_auxiliary_heads_carry_what_their_classifiers_see(name, segmentor, build):
+    segmentor['auxiliary_head'] = dict(HEADS[name], num_classes=4, norm_cfg=NORM)
+    net = build(dict(type='DFF', segmentor=segmentor, allow_random_init=True)).eval()
+    frames, still = torch.randn(1, 2, 3, 32, 48), torch.zeros(1, 1, 2, 32, 48)
+    with torch.no_grad():
+        scores = net.head_scores(frames, still)['aux']
+    torch.testing.assert_close(scores.fused, scores.key)
+
+
+def test_auxiliary_heads_that_carry_nothing(segmentor, other, build):
+    segmentor['auxiliary_head'] = other('segmenter')['decode_head']
+    with pytest.raises(TypeError, match='DFF: auxiliary_head: Segmenter.*not end in its classifi'):
+        build(dict(type='DFF', segmentor=segmentor, allow_random_init=True))
+    build(dict(type='DFF', segmentor=segmentor, allow_random_init=True, stage=2))
 
 
 @pytest.mark.parametrize('threshold', [0.3, 0.7])

@@ -118,3 +118,25 @@ def test_hard_pixels_and_several_losses(given, per_frame, build):
     assert 0 < hard.mean() < 0.9
     expected = (pixel_losses(scores['decode'], labels) * weights * hard).sum()
     torch.testing.assert_close(losses['decode.loss_ce'], 0.5 * expected / (labels != 255).sum())
+
+
+def test_a_head_with_a_loss_for_each_branch(given, per_frame, build):
+    """Weights of pixels go with the loss of the branch that predicts, and with no other."""
+    scores, labels, weights = given
+    loss = dict(type='BatchCrossEntropyLoss')
+    per_frame['segmentor'].update(
+        auxiliary_head=None,
+        decode_head=dict(
+            type='DDRHead',
+            in_channels=64,
+            channels=8,
+            num_classes=4,
+            align_corners=True,
+            loss_decode=[loss, dict(loss, loss_weight=0.4)],
+        ),
+    )
+    net = build(per_frame)
+    net.check_weights()
+    losses = net.supervise(scores['decode'], labels, weights, avg_factor=labels.numel())
+    expected = (pixel_losses(scores['decode'], labels) * weights).mean()
+    torch.testing.assert_close(losses['decode.loss_ce'], expected)

@@ -143,3 +143,11 @@ def test_unknown_windows(test_cfg, message, per_frame, build):
     per_frame['segmentor']['test_cfg'] = test_cfg
     with pytest.raises(ValueError, match=message):
         build(per_frame)
+
+
+def test_sums_in_float32():
+    """Of scores in half precision, as in mmseg: 64 windows hold a pixel."""
+    frames = torch.zeros(1, 1, 3, 24, 24)
+    scores = torch.full((1, 2, 8, 8), 0.1, dtype=torch.bfloat16)
+    total = Windows((8, 8), (1, 1)).predict(lambda *_: scores, frames, None, False)
+    torch.testing.assert_close(total, scores.float()[..., :1, :1].expand(-1, -1, 24, 24))
