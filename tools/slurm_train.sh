@@ -36,7 +36,7 @@ export MASTER_PORT=${MASTER_PORT:-$((20000 + SLURM_JOB_ID % 10000))}
 srun --kill-on-bad-exit=1 --cpus-per-task="${CPUS_PER_TASK:-5}" ${SRUN_ARGS:-} \
     "${PYTHON:-python}" -u "$MMDAVSS_TOOLS/train.py" "$config" --launcher slurm --resume "$@" \
     || code=$?
-if [ -e "$MMDAVSS_STOPPED" ]; then
+if [ "$code" = 75 ] || [ -e "$MMDAVSS_STOPPED" ]; then
     rm -f "$MMDAVSS_STOPPED"
     scontrol requeue "$SLURM_JOB_ID"
     exit 75

@@ -74,7 +74,8 @@ def prepare_run(cfg: Config, launcher: str = 'none') -> None:
             find_unused_parameters=cfg.get('find_unused_parameters', False),
         )
     if torch.cuda.is_available():
-        cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {}).setdefault('timeout', WAIT)
+        env = dict(cfg.get('env_cfg') or {})
+        cfg.env_cfg = env | dict(dist_cfg=dict(timeout=WAIT) | dict(env.get('dist_cfg') or {}))
         return
     if launcher != 'pytorch':
         raise UserError(

@@ -739,7 +739,7 @@ def generate(
                 name
                 for name in ours
                 if (found.get('complete') or name in found.get('done', []))
-                and (name not in nonempty or (root / name).is_dir())
+                and (name in kept or name not in nonempty or (root / name).is_dir())
             }
             if done.issuperset(only):
                 return False

@@ -358,8 +358,8 @@ class Accel(PropagatingNet):
             return super().head_scores(frames, flow, levels, parts, detached)
         separate = self.reference_segmentor is not None
         if self.fusion_level == 'feature' and separate and 'key' in parts:
-            # The reference branch ends in features, and its own classifiers are not trained: those
-            # of the update branch see the key frame, as they see the current one.
+            # The reference branch ends in features, and its own classifiers are not trained in this
+            # stage: the key frame goes through the update branch, as the current one does.
             keys = super().head_scores(frames, parts=('key',))
             others = [part for part in parts if part != 'key']
             scores = self.head_scores(frames, flow, levels, others, detached)

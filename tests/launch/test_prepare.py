@@ -294,9 +294,13 @@ def test_processes_wait_longer_for_each_other_than_for_their_data(
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     cfg = Config.fromfile('configs/_base_/default_runtime.py')
     cfg.env_cfg.dist_cfg.update(own)
+    assert own or expected > cfg.default_hooks.data_timeout.seconds
     prepare_run(cfg, 'pytorch')
     assert cfg.env_cfg.dist_cfg == dict(backend='nccl', timeout=expected)
-    assert expected > cfg.default_hooks.data_timeout.seconds or own
+    assert cfg.env_cfg.cudnn_benchmark
+    cfg = Config(dict(own and dict(env_cfg=dict(dist_cfg=own))))
+    prepare_run(cfg, 'pytorch')
+    assert cfg.env_cfg.dist_cfg == dict(timeout=expected)
 
 
 @pytest.mark.parametrize(

@@ -1060,6 +1060,10 @@ def test_what_was_added_stays_when_others_are_asked_for(tmp_path) -> None:
     assert not generate(tmp_path, demo, progress=False)
     assert not generate(tmp_path, dataclasses.replace(demo, camvid=0), progress=False)
     assert _digests(tmp_path / 'acdc') == before
+    # Nor do they ask for one that was deleted.
+    away = (tmp_path / 'acdc').rename(tmp_path / '.away')
+    assert not generate(tmp_path, demo, progress=False)
+    away.rename(tmp_path / 'acdc')
     # What it asks for is compared.
     with pytest.raises(FileExistsError, match=r'\(camvid_size \[320, 240\] -> \[48, 36\]\)'):
         generate(tmp_path, dataclasses.replace(demo, **size), progress=False)

@@ -88,10 +88,17 @@ def test_asks_for_its_gpus_and_for_a_warning(slurm):
     assert calls[-len(words) :] == words
 
 
-@pytest.mark.parametrize('ends_with', ['75', '137'])  # all have ended, or one ended the others
-def test_a_run_that_was_stopped_is_put_back(slurm, tmp_path, ends_with):
+@pytest.mark.parametrize(
+    ('ends_with', 'notes'),
+    [
+        ('75', 'yes'),
+        ('137', 'yes'),  # one has ended the others
+        ('75', ''),  # in a container with a /tmp of its own
+    ],
+)
+def test_a_run_that_was_stopped_is_put_back(slurm, tmp_path, ends_with, notes):
     code, calls = slurm(
-        'gpu', 'stpl', 'config.py', ENDS_WITH=ends_with, STOPS='yes', TMPDIR=str(tmp_path)
+        'gpu', 'stpl', 'config.py', ENDS_WITH=ends_with, STOPS=notes, TMPDIR=str(tmp_path)
     )
     assert code == 75
     assert calls[-2:] == ['scontrol requeue', 'scontrol 17']

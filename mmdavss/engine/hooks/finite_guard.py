@@ -153,8 +153,11 @@ class FiniteGuardHook(Hook):
         self, runner: Runner, scalers: list[torch.amp.GradScaler], together: bool = False
     ) -> None:
         """Checks what has been seen, of all processes if they call it together."""
-        seen, self._seen = self._seen, []
-        together = together and get_world_size() > 1
+        several = get_world_size() > 1
+        together = together and several
+        seen = self._seen
+        if together or not several:  # otherwise the others still have what this one has seen
+            self._seen = []
         if seen:
             finite = torch.stack([one.finite for one in seen]).int()
             if together:
@@ -162,11 +165,17 @@ class FiniteGuardHook(Hook):
             for one, fine in zip(seen, finite.tolist(), strict=True):
                 if fine:
                     continue
-                if together:
-                    one = one._replace(batch=_of_all(one.batch))
-                self._explain(runner, one)
-                if together:
-                    raise NotFiniteError(
+                if not together:
+                    self._explain(runner, one)
+                    continue
+                one = one._replace(batch=_of_all(one.batch))
+                found = None
+                try:
+                    self._explain(runner, one)
+                except NotFiniteError as error:
+                    found = error
+                if any(all_gather_object(found is not None)):
+                    raise found or NotFiniteError(
                         f'iteration {one.number}: a value of another process is NaN or infinite; '
                         f'its message names it. The batch: {one.batch}. {_kept(runner)}'
                     )

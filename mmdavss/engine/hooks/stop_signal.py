@@ -145,7 +145,10 @@ class StopSignalHook(Hook):
         runner.visualizer.close()
         note = os.environ.get(NOTE)
         if note and is_main_process():
-            Path(note).touch()
+            try:
+                Path(note).touch()
+            except OSError as error:  # the exit code may do
+                runner.logger.warning(f'{NOTE}: {error}')
 
 
 def _undisturbed(init: Callable[[int], None] | None, worker: int) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -197,11 +198,18 @@ def test_iterations_are_checked_together(training, batch):
 def _watches(rank: int, training: SimpleNamespace, batch: dict, folder: Path) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+        'gloo',
+        init_method=f'file://{folder}/store',
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(seconds=60),  # processes that disagree wait for each other
     )
     hook = FiniteGuardHook()
     hook.before_train(training)
+    hook.interval, training.max_iters = 2, 100
     hook.after_train_iter(training, 6, batch, losses(loss=1.0))
+    if rank == 0:  # mmengine saves there alone
+        hook.before_save_checkpoint(training, dict(state_dict={}))
     training.iter += 1
     training.model.watched['teacher'] = torch.tensor(torch.nan if rank else 1.0)
     with pytest.raises(NotFiniteError) as raised:
