@@ -57,6 +57,7 @@ from mmdavss.minidrive.layouts import OLD_TOWN
 from mmdavss.minidrive.looks import camera_look
 from mmdavss.minidrive.world import World
 from mmdavss.utils.errors import InputError, UserError
+from mmdavss.utils.images import write_png
 from mmdavss.utils.inputs import read_json
 from mmdavss.utils.journal import as_json, differences, file_digest, write_json
 from mmdavss.utils.package_files import package_file
@@ -649,8 +650,7 @@ def draw(plan: Plan, count: int) -> None:
     names = ['frames', 'labels', *(f'{title}: {text}' for title, text in scores.items())]
     titles = [text for name in names for text in ('', name, '')]
     image = with_legend(draw_grid(rows, titles, 3, benchmark.panel), *legend, 20)
-    coded = cv2.imencode('.png', image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
-    picture.write_bytes(coded.tobytes())
+    write_png(picture, image[..., ::-1], level=9)
     records.set('video', dict(settings=settings, seconds=time.monotonic() - began))
 
 

@@ -20,6 +20,7 @@ from mmseg.registry import OPTIMIZERS
 from torch import distributed, nn
 
 from mmdavss.datasets.label_folder import MANIFEST, read_manifest
+from mmdavss.engine.hooks.resumed_run import loaded_checkpoint
 from mmdavss.launch.config_file import (
     checkpoint_fingerprint,
     labelling_checkpoints,
@@ -136,7 +137,8 @@ def check_start(runner: Runner) -> None:
     Raises:
         UserError: In every process, if they do not; names the first two that differ.
     """
-    start = runner._load_from and Path(runner._load_from).name
+    start = loaded_checkpoint(runner)
+    start = start and Path(start).name
     mine = f'resumes from {start}' if runner._resume else f'starts from {start}'
     seen = all_gather_object((mine, platform.node()))
     for rank, (other, where) in enumerate(seen):

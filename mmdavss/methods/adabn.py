@@ -9,9 +9,9 @@ from mmseg.registry import MODELS
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdavss.modules import norm_layers
 from mmdavss.structures import DomainBatch
 from mmdavss.utils.distributed import mean_log
+from mmdavss.video_nets.base import segmentor_norms
 
 from .base import BaseAdapter
 
@@ -60,7 +60,7 @@ class AdaBN(BaseAdapter):
 
         Those of a flow branch are none of them: it is no segmentor.
         """
-        return [norm for net in self.net.segmentors for norm in norm_layers(net)]
+        return segmentor_norms(self.net)
 
     def start_from_weights(self) -> None:
         """As in :class:`BaseAdapter`; and no batch has been seen."""

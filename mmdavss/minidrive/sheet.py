@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmdavss.utils.files import replace_file
+from mmdavss.utils.images import write_png
 
 from .generate import Settings, make_world
 from .labels import PALETTE
@@ -56,7 +56,4 @@ def contact_sheet(path: Path, size: tuple[int, int] = (320, 160)) -> None:
                 [np.pad(tile, ((2, 2), (2, 2), (0, 0)), constant_values=255) for tile in tiles]
             )
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet = np.ascontiguousarray(np.vstack(rows)[..., ::-1])
-    coded = cv2.imencode('.png', sheet, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
-    replace_file(path, coded.tobytes())
+    write_png(path, np.ascontiguousarray(np.vstack(rows)[..., ::-1]), level=9)

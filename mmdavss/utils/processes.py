@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 
-#: Variables with the rank of a process, of all machines' and of its machine's, by launcher.
+#: What the launchers that do not set ``RANK`` and ``LOCAL_RANK`` have in their place.
 RANKS = dict(
-    pytorch=('RANK', 'LOCAL_RANK'),
     slurm=('SLURM_PROCID', 'SLURM_LOCALID'),
     mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 )
 
 
 def take_ranks(launcher: str, local_rank: int = 0) -> None:
-    """Sets ``RANK`` and ``LOCAL_RANK``, which all launchers have under names of their own.
+    """Sets ``RANK`` and ``LOCAL_RANK``, as torchrun does, for all launchers.
 
     Without a launcher a run is on its own, also where several of them are started in one step of a
     cluster's job.

@@ -119,6 +119,13 @@ CMOM = dict(
         loss_weight=1.0,
     ),
 )
+RDA = dict(
+    type='RDA',
+    discriminator=dict(type='HeadDiscriminators', channels=4),
+    bands=8,
+    protection_weight=0.1,
+    rescale=None,
+)
 DAVSN = dict(type='DAVSN', discriminator=dict(type='SpatioTemporalDiscriminator', channels=4))
 
 
@@ -335,13 +342,7 @@ CASES = {
         trains=(*ACCEL, 'discriminator'),
     ),
     'rda': MethodCase(
-        model=dict(
-            type='RDA',
-            discriminator=dict(type='HeadDiscriminators', channels=4),
-            bands=8,
-            protection_weight=0.1,
-            rescale=None,
-        ),
+        model=RDA,
         trains=(*ACCEL, 'discriminator', 'gate'),
         halves=dict(reference='self'),  # the gate's noise is drawn for each batch
     ),
@@ -358,14 +359,7 @@ CASES = {
         thorough=False,
     ),
     'rda_masked': MethodCase(
-        model=dict(
-            type='RDA',
-            discriminator=dict(type='HeadDiscriminators', channels=4),
-            bands=8,
-            protection_weight=0.1,
-            rescale=None,
-            **TAUGHT,
-        ),
+        model=dict(RDA, **TAUGHT),
         student='PerFrame',
         trains=(*ALL, 'discriminator', 'gate'),
         hooks=TEACHER,

@@ -153,10 +153,8 @@ class FiniteGuardHook(Hook):
         self, runner: Runner, scalers: list[torch.amp.GradScaler], together: bool = False
     ) -> None:
         """Checks what has been seen, of all processes if they call it together."""
-        several = get_world_size() > 1
-        together = together and several
         seen = self._seen
-        if together or not several:  # otherwise the others still have what this one has seen
+        if together or get_world_size() == 1:  # or else the others still have what this one has
             self._seen = []
         if seen:
             finite = torch.stack([one.finite for one in seen]).int()
@@ -165,20 +163,16 @@ class FiniteGuardHook(Hook):
             for one, fine in zip(seen, finite.tolist(), strict=True):
                 if fine:
                     continue
-                if not together:
-                    self._explain(runner, one)
-                    continue
-                one = one._replace(batch=_of_all(one.batch))
-                found = None
-                try:
-                    self._explain(runner, one)
-                except NotFiniteError as error:
-                    found = error
-                if any(all_gather_object(found is not None)):
-                    raise found or NotFiniteError(
+                if together:
+                    one = one._replace(batch=_of_all(one.batch))
+                fault = self._fault(runner, one)
+                if together and any(all_gather_object(fault is not None)):
+                    fault = fault or (
                         f'iteration {one.number}: a value of another process is NaN or infinite; '
                         f'its message names it. The batch: {one.batch}. {_kept(runner)}'
                     )
+                if fault is not None:
+                    raise NotFiniteError(fault)
         # The device is idle by now: this only copies a number.
         if any(scaler.get_scale() < LEAST_SCALE for scaler in scalers):
             raise NotFiniteError(
@@ -187,7 +181,8 @@ class FiniteGuardHook(Hook):
                 'bf16, or go without --amp (docs/faq.md, "Training").'
             )
 
-    def _explain(self, runner: Runner, seen: Iteration) -> None:
+    def _fault(self, runner: Runner, seen: Iteration) -> str | None:
+        """What is not finite in an iteration, if it can be named."""
         losses, watched = seen.losses, seen.watched
         where = f'iteration {seen.number}'
         then = (
@@ -201,12 +196,10 @@ class FiniteGuardHook(Hook):
             wrong.pop('loss', None)  # the sum of the others
         terms = ', '.join(f'{name} is {value}' for name, value in wrong.items())
         if wrong:
-            raise NotFiniteError(f'{where}: {terms}. {then}')
+            return f'{where}: {terms}. {then}'
         labels = [name for name, value in watched.items() if not math.isfinite(value.item())]
         if labels:
-            raise NotFiniteError(
-                f'{where}: {", ".join(labels)} is not finite, and no loss shows it. {then}'
-            )
+            return f'{where}: {", ".join(labels)} is not finite, and no loss shows it. {then}'
         finite = ', '.join(f'{name} {value:.4g}' for name, value in values.items())
         gradients = {
             f'gradient of {name}': p.grad
@@ -215,10 +208,11 @@ class FiniteGuardHook(Hook):
         }
         wrong = not_finite(self._state) or not_finite(gradients)
         if wrong:
-            raise NotFiniteError(
+            return (
                 f'{where}: {_tensors(wrong)}. The losses were finite ({finite or "none"}), a '
                 f'gradient or a feature was not. {then}'
             )
+        return None
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Checks the iterations that have not been checked, and the weights to be saved.
@@ -239,8 +233,10 @@ class FiniteGuardHook(Hook):
 
 def _of_all(batch: str) -> str:
     """The files of the batches of all processes, which call it together."""
-    every = enumerate(all_gather_object(batch))
-    return '; '.join(f'of process {rank}: {files}' for rank, files in every)
+    every = all_gather_object(batch)
+    if len(every) == 1:
+        return batch
+    return '; '.join(f'of process {rank}: {files}' for rank, files in enumerate(every))
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
