@@ -200,14 +200,16 @@ def clip(folder: Path, width: int, height: int, rounds: int) -> None:
             decode=decode,
             floor=floor,
             loaded=run(*load),
+            with_flow=run(*load, dict(type='LoadFlow', provider=flow)),
             resized=run(*load, size, pack),
             clip=run(*load, size, dict(type='LoadFlow', provider=flow), pack),
         ),
         rounds,
     )
     row('clip: frames and label', times['decode'], times['loaded'])
+    row('clip: frames, label and flow file', times['decode'], times['with_flow'])
     row('clip: resized and packed', times['decode'], times['resized'])
-    row('clip: with a flow file', times['decode'], times['clip'])
+    row('clip: resized and packed, with a flow file', times['decode'], times['clip'])
     row('the same, over decoding and resizing alone', times['floor'], times['clip'])
 
 

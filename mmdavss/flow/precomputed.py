@@ -8,6 +8,7 @@ import string
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from mmseg.registry import MODELS
@@ -178,11 +179,11 @@ class PrecomputedFlow(BaseFlowProvider):
                     'frames, or set resize=True.'
                 )
             whole = torch.from_numpy(flow).permute(2, 0, 1)[None]
-            resized = resize_flow(whole, (height, width))[0]
-            flow = resized.permute(1, 2, 0).contiguous().numpy()
+            resized = resize_flow(whole, (height, width))[0].numpy()
+            flow = cv2.merge(list(resized))  # a transposed copy takes three times as long
         if height < size[0]:
             flow = np.pad(flow, ((0, size[0] - height), (0, 0), (0, 0)), 'edge')
-        return -flow if self.stored == 'negated' else flow
+        return np.negative(flow, out=flow) if self.stored == 'negated' else flow
 
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: PathPairs | None) -> Tensor:
         if paths is None:

@@ -226,18 +226,15 @@ class QuadMix(TPS):
         mix = paste_layers(target, layers)
         yield {'mix.loss_into_target': self.pseudo_weight * self.mixed_loss(mix)}
 
-    def fused(
-        self, frames: Tensor, flow: Tensor, again: bool = False, plain: bool = False
-    ) -> dict[str, Tensor]:
+    def fused(self, frames: Tensor, flow: Tensor, again: bool = False) -> dict[str, Tensor]:
         """Scores of every classifier.
 
         Args:
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W).
             again: Whether the backward pass repeats the backbone's.
-            plain: Whether this is the pass whose statistics count as those of the target.
         """
-        with self.counts_for('all', *(['target'] if plain else [])):
+        with self.counts_for('all'):
             levels = recomputed(self.net, self.net.levels, frames[:, -1]) if again else None
             return fused_scores(self.net, frames, flow, levels)
 
@@ -254,7 +251,8 @@ class QuadMix(TPS):
         if not self.aggregate_earlier:
             return vectors
         # The student's only pass of plain clips while the frozen net labels.
-        plain = self.fused(target.frames, flow, plain=not self._student_labels)['decode']
+        with self.counts_for('all', *([] if self._student_labels else ['target'])):
+            plain = cast(Accel, self.net).pasted_scores(target.frames, flow)
         return (vectors + class_mean_scores(self.resized(plain, scores.shape[-2:]))) / 2
 
     @torch.no_grad()

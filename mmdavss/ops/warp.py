@@ -139,7 +139,8 @@ def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
     scale = flow.new_empty(2, 1, 1)  # filled on the device: a tensor of numbers waits for it
     scale[0].fill_(size[1] / width)
     scale[1].fill_(size[0] / height)
-    return F.interpolate(flow, size=tuple(size), mode='bilinear', align_corners=True) * scale
+    resized = F.interpolate(flow, size=tuple(size), mode='bilinear', align_corners=True)
+    return resized.mul_(scale)  # a large tensor takes longer to allocate than to multiply
 
 
 def compose_flow(flow_ab: Tensor, flow_bc: Tensor) -> Tensor:

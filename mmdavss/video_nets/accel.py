@@ -235,8 +235,8 @@ class Accel(PropagatingNet):
         current, key = enlarge(current, self.enlarge), enlarge(key, self.enlarge)
         return self.fusion(torch.cat([current, self.carry(key, to_key)], dim=1))
 
-    def pasted_scores(self, frames: Tensor, flow: Tensor, still: Tensor) -> Tensor:
-        """Scores of clips into which something is pasted that has no motion (QuadMix).
+    def pasted_scores(self, frames: Tensor, flow: Tensor, still: Tensor | None = None) -> Tensor:
+        """Scores of the decode head of clips with something pasted in that has no motion (QuadMix).
 
         Both frames' scores are joined at the size of the flow; at the pixels without motion, those
         of the current frame stand in for those of the key frame.
@@ -244,10 +244,11 @@ class Accel(PropagatingNet):
         Args:
             frames: (N, T, 3, H, W).
             flow: (N, T-1, 2, H, W).
-            still: (N, T, H, W), bool, the pixels without motion.
+            still: (N, T, H, W), bool, the pixels without motion. None: nothing is pasted, and the
+                scores are joined as of any clip.
 
         Returns:
-            (N, K, H, W).
+            (N, K, H, W); without `still` as :meth:`head_scores` has them.
         """
         to_key = self.key_flow(frames, flow)
         assert to_key is not None  # there is flow
@@ -256,6 +257,8 @@ class Accel(PropagatingNet):
             reference = self.reference
             levels = self._key_levels(frames[:, 0])
             key = self._maps(reference, reference.decode_head._forward_feature(levels))
+        if still is None:
+            return self._fuse(current, key, to_key)
         return self.fuse_pasted(current, key, to_key, still[:, -1])
 
     def fuse_pasted(

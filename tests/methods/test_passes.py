@@ -212,13 +212,6 @@ def hcl(n: Net) -> Passes:
     return student.of('student') + teacher.of('teacher') + labels.of('history')
 
 
-#: With Accel: what is computed and not needed.
-UNREAD = dict(
-    # The auxiliary scores of the target's current and first frame.
-    quadmix=dict(aux=2, fusion=1),
-)
-
-
 def quadmix(n: Net) -> Passes:
     """Source, target, and both with patches; the target's pair of the current and first frame."""
     both = n.scores('decode', 'aux', gradient=True)
@@ -228,7 +221,6 @@ def quadmix(n: Net) -> Passes:
     student += n.scores('decode', gradient=True) + n.scores('decode', gradient=True)
     student += passes(True, fusion=2 * (SIZE[0] * SIZE[1] // FEATURES - 1))
     student += n.scores('decode', gradient=True)
-    student += passes(**UNREAD['quadmix'])
     return student.of('student') + n.labels('decode', 'aux').of('labeller')
 
 

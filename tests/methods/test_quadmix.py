@@ -143,7 +143,7 @@ def test_equals_the_published_aggregation(monkeypatch):
     )
     of_source = class_mean_scores(source, a['src_label'].long())
     pairs = [class_mean_scores(maps) for maps in (by_previous, by_before)]
-    monkeypatch.setattr(model, 'fused', lambda frames, flow, plain: dict(decode=by_before))
+    monkeypatch.setattr(model.net, 'pasted_scores', lambda frames, flow: by_before)
     frames = torch.zeros(len(by_before), 3, 3, 8, 8)
     of_target = model.aggregated(by_previous, Clip(frames, frames), torch.zeros(1))
 
@@ -172,7 +172,7 @@ def test_equals_the_published_aggregation(monkeypatch):
 
 def test_class_vectors_of_one_pair():
     model = quadmix(aggregate_earlier=False)
-    model.fused = None  # there is no pass
+    model.net.pasted_scores = None  # there is no pass
     scores, frames = torch.randn(2, 4, 4, 6), torch.zeros(2, 3, 3, 32, 48)
     vectors = model.aggregated(scores, Clip(frames, frames), torch.zeros(1))
     assert torch.equal(vectors, class_mean_scores(scores))
@@ -381,7 +381,8 @@ def test_statistics_of_the_target(by_student):
         if by_student:
             reference.target_layer(clip, clip.flow)
         else:
-            reference.fused(clip.frames, clip.flow, plain=True)
+            with reference.counts_for('target'):
+                reference.net.pasted_scores(clip.frames, clip.flow)
     start = model.student.segmentor.backbone.bn1.running_mean.clone()
     model.loss(**data)
     for name, value in model.student.named_buffers():

@@ -226,6 +226,22 @@ def test_head_scores(accel, per_frame, build, options):
     assert scores['decode'].current.requires_grad and not scores['decode'].key.requires_grad
 
 
+@pytest.mark.parametrize('options', [{}, dict(propagation='truncate'), dict(key_grad=True)])
+def test_pasted_scores_where_nothing_is_pasted(accel, build, options):
+    """The decode head's scores and gradients are those of all heads."""
+    frames, flow = clip(3)
+    net = build(dict(accel, **options)).eval()
+    found = []
+    for scores in (
+        net.pasted_scores(frames, flow),
+        net.head_scores(frames, flow, parts=('fused',))['decode'].fused,
+    ):
+        net.zero_grad()
+        scores.square().mean().backward()
+        found.append((scores, {n: p.grad for n, p in net.named_parameters() if p.grad is not None}))
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize('stage', [None, 2])
 def test_joined_features_train_no_classifier_of_the_reference(
     accel, segmentor, build, batch, stage
