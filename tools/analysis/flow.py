@@ -157,6 +157,8 @@ def main() -> None:
     frames, chosen = video_frames(cfg, args, before=1, needed=1)
     pairs = [(frames[i], frames[i - 1]) for i in chosen]
     images = [tuple(read_image(frame.path) for frame in pair) for pair in pairs]
+    # First: a checkpoint that does not fit is found before anything is computed for the providers.
+    by_branches = branches(cfg, args, pairs)
     flows: dict[str, list[np.ndarray]] = {}
     for title, options in args.providers:
         estimator = MODELS.build(options).to(args.device)
@@ -164,7 +166,7 @@ def main() -> None:
             estimator.estimate_numpy(*image, *(frame.path for frame in pair))
             for image, pair in zip(images, pairs, strict=True)
         ]
-    flows |= branches(cfg, args, pairs)
+    flows |= by_branches
     longest = args.longest or float(
         np.nanpercentile(
             np.concatenate(
