@@ -37,7 +37,8 @@ class DAFormer(DACS):
         kwargs: Those of :class:`DACS`.
 
     Raises:
-        ValueError: If the distance is of classes that the network does not have.
+        ValueError: If the distance is of classes that the network does not have, or the network has
+            a neck, whose maps have no pretrained weights.
     """
 
     pretrained: EncoderDecoder
@@ -50,6 +51,13 @@ class DAFormer(DACS):
             raise ValueError(
                 f'{type(self).__name__}: feature_distance.classes={unknown} are not among the '
                 f'{self.num_classes} classes of the network: name its things.'
+            )
+        if self.net.segmentor.with_neck:
+            raise ValueError(
+                f'{type(self).__name__}: the feature distance is one of the last map of the '
+                f'backbone, and the heads see a neck, {type(self.net.segmentor.neck).__name__}, '
+                'which is random in the pretrained copy: leave `neck` out of '
+                '`model.student.segmentor`.'
             )
         # With its heads, which rest: a net of several scales decides what the backbone sees.
         self.add_companion(

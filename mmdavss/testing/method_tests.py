@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import multiprocessing
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -246,7 +247,6 @@ class MethodTests:
         assert (first > 0) == (case.flow == 'provider')
 
     @pytest.mark.slow
-    @of_cases(lambda case: case.thorough)
     def test_never_waits_for_the_device(self, case: MethodCase) -> None:
         """No operation of a training iteration waits, after the first, which may look things up.
 
@@ -303,7 +303,10 @@ class MethodTests:
     @pytest.mark.slow
     @of_cases(lambda case: case.thorough and case.halves is not None)
     def test_two_halves_equal_one_batch(self, case: MethodCase) -> None:
-        """Gradient accumulation; adversarial methods too, whose players step after both halves."""
+        """Gradient accumulation; adversarial methods too, whose players step after both halves.
+
+        What is drawn for a clip is the same in its half as in the whole batch.
+        """
         options = dict(case.halves) | (dict(norm_eval=True) if case.norm_eval else {})
         states = []
         for parts in (1, 2):
@@ -329,6 +332,7 @@ class MethodTests:
                     for part in range(parts)
                 ]
                 model = build_method(case, **options)
+                model.train_step = drawing_by_part(model.train_step, parts)
                 states.append(train(own, model, batches, accumulative_counts=parts)[1])
         torch.testing.assert_close(states[1], states[0], rtol=1e-6, atol=1e-9)
 
@@ -422,6 +426,24 @@ class FlowOfOnePixel(BaseFlowProvider):
     def _estimate(self, frame_a: Tensor, frame_b: Tensor, paths: Any) -> Tensor:
         self.calls.append('flow')
         return torch.ones_like(frame_a[:, :2])
+
+
+def drawing_by_part(step: Callable[..., Any], parts: int) -> Callable[..., Any]:
+    """A training step that draws, for its part of a batch, what a step of the whole would.
+
+    Args:
+        step: The step.
+        parts: Number of steps that a batch is divided among.
+    """
+    numbers = itertools.count()
+
+    def step_of_part(*args: Any, **kwargs: Any) -> Any:
+        batch, part = divmod(next(numbers), parts)
+        torch.manual_seed(batch)
+        with draws_of_global_batch(part, parts):
+            return step(*args, **kwargs)
+
+    return step_of_part
 
 
 def gradients_of_step(model: BaseAdapter, wrapper: Any) -> dict[str, float]:

@@ -323,13 +323,21 @@ class Accel(PropagatingNet):
 
         UnifiedVideoDA's network fuses the details too, which show different boxes of the two
         frames, by the flow of the whole image.
+
+        A frame without one before it is its own key frame. In evaluation mode, where the details
+        cover the image, one pass does; in training its key has a box of its own, and a pass.
         """
         to_key, current, key = self.key_flow(frames, flow), frames[:, -1], frames[:, 0]
         levels = self.levels(current) if levels is None else levels
         scores = frame_scores(self.segmentor, levels, current, self.heads, supervised)
-        with self._key_grad():
-            of_key = self._scale_key_scores(key)
         own = scores['decode']
+        alone = frames.shape[1] == 1 and self.reference_segmentor is None
+        if alone and not self.segmentor.training:
+            of_key = cast(Tensor, own.fused)
+            of_key = of_key if self.key_grad else of_key.detach()
+        else:
+            with self._key_grad():
+                of_key = self._scale_key_scores(key)
         fused = self._fuse(own.fused, of_key, to_key)
         return scores | dict(
             decode=own._replace(fused=fused, current=own.fused, key=of_key.detach())

@@ -5,8 +5,8 @@ What each field says: ``MethodCase`` in ``mmdavss/testing``.
 
 from __future__ import annotations
 
-from mmdavss.testing import NUM_CLASSES, MethodCase, small_net
-from mmdavss.testing.methods import SEGMENTOR, SIZE
+from mmdavss.testing import NUM_CLASSES, MethodCase
+from mmdavss.testing.methods import SEGMENTOR
 
 BOTH = ('student.segmentor.decode_head', 'student.segmentor.auxiliary_head')
 #: Per-frame networks; the auxiliary classifier of some methods rests.
@@ -40,20 +40,18 @@ SEPICO = dict(
 )
 CROP = dict(target_crop=dict(crop_size=(32, 48)), augment=dict(type='StrongAugment'))
 DACS = dict(type='DACS', augment=dict(type='StrongAugment'), confidence_threshold=0.5)
-DACS_HALVES = dict(confidence_threshold=0.0, augment=None, teacher_norm='student')
+#: Of methods with a teacher: otherwise the share of its sure pixels, which weighs all of them, and
+#: the statistics of its batch norm are those of the whole batch.
+TAUGHT_HALVES = dict(confidence_threshold=0.0, teacher_norm='student')
 #: Of pictures that are large enough for its five strides.
 ADVERSARY = dict(type='VideoDiscriminator', channels=4, resolution=2.0)
 DISTANCE = dict(type='FeatureDistance', loss_weight=1.0, min_ratio=0.3)
 DAFORMER = dict(type='DAFormer', confidence_threshold=0.5, feature_distance=DISTANCE)
 #: All cells count, equally many in each half.
-DAFORMER_HALVES = dict(DACS_HALVES, feature_distance=dict(DISTANCE, min_ratio=0.0))
+DAFORMER_HALVES = dict(TAUGHT_HALVES, feature_distance=dict(DISTANCE, min_ratio=0.0))
 MASKED = dict(type='MaskedConsistency', block_size=8)
 #: For adversarial methods: masked clips, and the teacher that these then have.
 TAUGHT = dict(masked=MASKED, confidence_threshold=0.5)
-#: Options under which blocks and shares of sure pixels of two halves are those of the whole.
-TAUGHT_HALVES = dict(
-    masked=dict(MASKED, mask_ratio=0.0), confidence_threshold=0.0, teacher_norm='student'
-)
 #: Context and detail of a small segmentor, whose details are a third of the frames.
 HRDA = {
     **{name: part for name, part in SEGMENTOR.items() if name != 'auxiliary_head'},
@@ -63,13 +61,6 @@ HRDA = {
     'detail_size': (32, 16),
     'output_stride': 8,
 }
-#: Options under which two halves of a batch have the details of the whole; blocks would be drawn
-#: between their mixes.
-HRDA_HALVES = dict(
-    DAFORMER_HALVES,
-    masked=None,
-    student=small_net(dict(type='PerFrame', segmentor=dict(HRDA, detail_size=SIZE))),
-)
 #: A network and a method like those of VFM-UDA++; the frames are 2 x 3 patches of a DINOv2.
 DINOV2 = dict(arch=(32, 4, 2), channels=4)
 ADAPTER = dict(
@@ -198,7 +189,6 @@ CASES = {
         trains=('student.fusion', *WITHOUT_AUXILIARY, 'decoders'),
         domains=('target',),
         labelled=('target',),  # pseudo-labels
-        halves=dict(dropout_ratio=0.0),
     ),
     'hcl': MethodCase(
         model=dict(
@@ -227,7 +217,6 @@ CASES = {
         trains=('student.fusion', *WITHOUT_AUXILIARY),
         domains=('target',),
         labelled=('target',),  # pseudo-labels
-        halves=None,  # the ranks of the complementary labels are drawn by turns
     ),
     'stpl': stpl(STPL, 'fusion', 'projection'),
     'stpl_add': stpl(dict(STPL, fusion=dict(type='AddFusion')), 'projection', thorough=False),
@@ -265,7 +254,7 @@ CASES = {
         trains=(*WITHOUT_AUXILIARY, 'discriminator'),
         hooks=TEACHER,
         flow=None,
-        halves=None,  # as for davsn_masked
+        halves=TAUGHT_HALVES,
         thorough=False,
     ),
     'vst': MethodCase(
@@ -304,14 +293,14 @@ CASES = {
         student='PerFrame',
         hooks=(dict(type='ProxyNetworkHook', launch=0, interval=5),),
         trains=(*WITHOUT_AUXILIARY, 'discriminator'),
-        halves=dict(t=0.5, delta=None, eta=None),
+        halves=dict(delta=None, eta=None),
     ),
     'i2vda_masked': MethodCase(
         model=dict(I2VDA, **TAUGHT),
         student='PerFrame',
         hooks=(*TEACHER, dict(type='ProxyNetworkHook', launch=0, interval=5)),
         trains=(*WITHOUT_AUXILIARY, 'discriminator'),
-        halves=None,  # as for davsn_masked
+        halves=dict(TAUGHT_HALVES, delta=None, eta=None),
         thorough=False,
     ),
     'adaptsegnet': MethodCase(
@@ -344,7 +333,6 @@ CASES = {
     'rda': MethodCase(
         model=RDA,
         trains=(*ACCEL, 'discriminator', 'gate'),
-        halves=dict(reference='self'),  # the gate's noise is drawn for each batch
     ),
     'rda_released': MethodCase(
         model=dict(
@@ -355,7 +343,6 @@ CASES = {
         student='PerFrame',
         trains=(*ALL, 'discriminator'),
         flow=None,
-        halves=dict(rescale=None),
         thorough=False,
     ),
     'rda_masked': MethodCase(
@@ -364,7 +351,7 @@ CASES = {
         trains=(*ALL, 'discriminator', 'gate'),
         hooks=TEACHER,
         flow=None,
-        halves=dict(TAUGHT_HALVES, reference='self'),  # as for rda
+        halves=TAUGHT_HALVES,
     ),
     'minent': MethodCase(model=dict(type='MinEnt'), trains=ACCEL),
     'minent_masked': MethodCase(
@@ -401,14 +388,14 @@ CASES = {
         model=CMOM,
         trains=ACCEL,
         labelled=('source', 'target'),  # the target's are pseudo-labels
-        halves=dict(alignment=None, mix_share=0.0),  # classes are drawn for each clip
+        halves=dict(alignment=None),  # its banks grow with each batch
     ),
     'cmom_released': MethodCase(
         model=dict(CMOM, released_flow=True),
         student=dict(type='Accel', propagation='splat'),
         trains=ACCEL,
         labelled=('source', 'target'),
-        halves=None,  # as for cmom
+        halves=dict(alignment=None),  # as for cmom
         thorough=False,
     ),
     'quadmix': MethodCase(
@@ -442,8 +429,7 @@ CASES = {
             crop=dict(size=(32, 32)),
         ),
         trains=ACCEL,
-        # What is drawn is drawn for each batch.
-        halves=dict(augment=None, crop=None, cutmix_weight=0.0, confidence_threshold=None),
+        halves=dict(confidence_threshold=None),
     ),
     'sfc': MethodCase(
         model=dict(type='SFC', sfm=SFM, pseudo_weight=1.0, confidence_threshold=0.5),
@@ -471,7 +457,7 @@ CASES = {
         model=DACS,
         trains=ACCEL,
         hooks=TEACHER,
-        halves=DACS_HALVES,
+        halves=TAUGHT_HALVES,
     ),
     'daformer': MethodCase(
         model=dict(DAFORMER, augment=dict(type='StrongAugment')),
@@ -487,7 +473,7 @@ CASES = {
         ),
         trains=ACCEL,
         hooks=TEACHER,
-        halves=None,  # as for mic
+        halves=TAUGHT_HALVES,
         thorough=False,
     ),
     'dacs_refined': MethodCase(
@@ -500,7 +486,7 @@ CASES = {
         trains=ACCEL,
         length=3,
         hooks=(*TEACHER, dict(type='SelfTrainingHook', start=0)),
-        halves=DACS_HALVES,
+        halves=TAUGHT_HALVES,
     ),
     'dacs_distilled': MethodCase(
         model=dict(
@@ -517,13 +503,7 @@ CASES = {
         trains=(*WITHOUT_AUXILIARY, 'distillation'),
         hooks=TEACHER,
         flow=None,
-        halves=dict(
-            DACS_HALVES,
-            source_augment=None,
-            target_augment=None,
-            masked=None,  # classes of the mix and blocks are drawn by turns
-            distillation=DISTILLATION,
-        ),
+        halves=TAUGHT_HALVES,
     ),
     'dacs_discriminator': MethodCase(
         model=dict(
@@ -531,7 +511,7 @@ CASES = {
         ),
         trains=(*ACCEL, 'discriminator'),
         hooks=TEACHER,
-        halves=DACS_HALVES,
+        halves=TAUGHT_HALVES,
     ),
     'mic_hrda_discriminator': MethodCase(
         model=dict(
@@ -544,7 +524,7 @@ CASES = {
         trains=(*WITHOUT_AUXILIARY, 'student.segmentor.attention_head', 'discriminator'),
         hooks=TEACHER,
         flow=None,
-        halves=None,  # as for mic
+        halves=DAFORMER_HALVES,
     ),
     'mic_hrda': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=MASKED),
@@ -552,14 +532,14 @@ CASES = {
         trains=(*WITHOUT_AUXILIARY, 'student.segmentor.attention_head'),
         hooks=TEACHER,
         flow=None,
-        halves=HRDA_HALVES,
+        halves=DAFORMER_HALVES,
     ),
     'mic_accel_hrda': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=MASKED),
         student=dict(type='Accel', segmentor=HRDA, propagation='truncate'),
         trains=('student.fusion', *WITHOUT_AUXILIARY, 'student.segmentor.attention_head'),
         hooks=TEACHER,
-        halves=None,  # as for mic
+        halves=DAFORMER_HALVES,
     ),
     'mic_accel_hrda_combined': MethodCase(
         model=dict(
@@ -578,14 +558,14 @@ CASES = {
             'discriminator',
         ),
         hooks=(*TEACHER, dict(type='SelfTrainingHook', start=0)),
-        halves=None,  # as for mic
+        halves=DAFORMER_HALVES,
     ),
     'mic': MethodCase(
         model=dict(DAFORMER, type='MIC', masked=dict(MASKED, mode='separate')),
         trains=ACCEL,
         hooks=TEACHER,
         clips=2,
-        halves=None,  # the classes of the mix and the blocks are drawn by turns
+        halves=DAFORMER_HALVES,
     ),
     'sepico_dist': sepico(SEPICO | CROP),
     'sepico_masked': sepico(SEPICO | CROP | dict(masked=MASKED)),

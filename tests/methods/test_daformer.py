@@ -47,6 +47,18 @@ def test_the_reference_is_pretrained_or_allowed_to_be_random(name, files):
         assert not model.net.segmentor.backbone.conv1.weight.eq(2).any()
 
 
+@pytest.mark.parametrize('name', ['daformer', 'mic', 'mic_hrda'])
+def test_no_distance_behind_a_neck(name):
+    """It would not be 0 of a student with the backbone of the pretrained copy."""
+    net = small_net(CASES[name].student)
+    net['segmentor']['neck'] = dict(
+        type='FPN', in_channels=[8, 16, 32, 64], out_channels=64, num_outs=4
+    )
+    with pytest.raises(ValueError, match=r'^\w+: the feature distance.*FPN.*`neck`') as told:
+        build_method(CASES[name], student=net)
+    assert '\n' not in str(told.value)
+
+
 @pytest.mark.parametrize('name', ['daformer', 'mic'])
 def test_distance_of_the_last_level_of_the_current_frame(name):
     """0 of a student that equals the pretrained copy; then that of their last levels."""

@@ -7,7 +7,7 @@ from mmengine.registry import init_default_scope
 from mmdavss.modules import frozen_forward
 from mmdavss.testing import build_method, build_optimisers, small_net
 from mmdavss.testing.method_tests import gradients_of_step
-from mmdavss.testing.methods import Training, part_of, training_batch
+from mmdavss.testing.methods import SIZE, Training, part_of, training_batch
 from tests.methods.table import CASES, HRDA
 
 NETS = dict(
@@ -119,6 +119,33 @@ def test_single_frames_of_sfc_are_joined_scores():
     clip = model.data_preprocessor(training_batch(CASES['sfc']), True)['inputs']['target']
     ((scores,),) = model.score_groups((clip.frames, None))
     torch.testing.assert_close(scores['decode'], model.net.scores(clip.frames))
+
+
+@pytest.mark.parametrize('key_grad', [False, True])
+def test_a_frame_alone_is_its_own_key_frame(key_grad):
+    """By one pass over context and details, unless a box is drawn for it in training."""
+    case = CASES['mic_accel_hrda']
+    net = build_method(case, student=small_net(dict(NETS['Accel'], key_grad=key_grad))).net.eval()
+    frames = torch.randn(2, 1, 3, *SIZE)
+    passes = []
+    net.segmentor.backbone.register_forward_hook(lambda *_: passes.append(1))
+    scores = net.head_scores(frames)['decode']
+    assert len(passes) == 2
+    own = net.segmentor.scales(net.levels(frames[:, 0]), frames[:, 0]).fused
+    assert torch.equal(scores.current, own)
+    assert torch.equal(scores.key, own) and not scores.key.requires_grad
+    key = own if key_grad else own.detach()
+    expected = net.fusion(torch.cat([own, key], dim=1))
+    assert torch.equal(scores.fused, expected) and torch.equal(net(frames), expected)
+    weights = torch.randn_like(expected)
+    ours, theirs = (
+        torch.autograd.grad((maps * weights).sum(), net.segmentor.backbone.conv1.weight)[0]
+        for maps in (scores.fused, expected)
+    )
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    passes.clear()
+    net.train()(frames)
+    assert len(passes) == 4
 
 
 @pytest.mark.parametrize('name', ['vst', 'stpl', 'stpl_anchor'])

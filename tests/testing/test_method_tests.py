@@ -6,12 +6,13 @@ import dataclasses
 from typing import ClassVar
 
 import pytest
+import torch
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS, MODELS
 
 from mmdavss.methods import BaseAdapter
 from mmdavss.testing import MethodCase, build_method, train
-from mmdavss.testing.method_tests import MethodTests
+from mmdavss.testing.method_tests import MethodTests, drawing_by_part
 from mmdavss.testing.methods import training_batch
 
 #: Fault, and the test that sees it.
@@ -114,11 +115,27 @@ def test_all_tests_have_a_fault():
     }
 
 
+def test_parts_of_a_batch_draw_what_the_whole_batch_does():
+    """For each clip and for all of them, anew for the next batch."""
+
+    def drawn(parts):
+        step = drawing_by_part(lambda: (torch.rand(4 // parts, 3), torch.randint(999, ())), parts)
+        return [step() for _ in range(2 * parts)]
+
+    whole, halves = drawn(1), drawn(2)
+    for (clips, number), *both in zip(whole, halves[::2], halves[1::2], strict=True):
+        assert torch.equal(torch.cat([own for own, _ in both]), clips)
+        assert {number.item()} == {own.item() for _, own in both}
+    assert not torch.equal(whole[0][0], whole[1][0])
+
+
 def test_rows_choose_their_tests(case):
     applies = MethodTests.test_two_halves_equal_one_batch.applies
     assert applies(case)
     assert not applies(dataclasses.replace(case, halves=None))
     assert not applies(dataclasses.replace(case, thorough=False))
+    # All options can wait in other places.
+    assert not hasattr(MethodTests.test_never_waits_for_the_device, 'applies')
 
 
 @HOOKS.register_module()
