@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.hooks import Hook
@@ -15,6 +16,7 @@ from mmdavss.evaluation.health import PRESENT, collapsed_classes
 from mmdavss.utils.errors import NotFiniteError
 from mmdavss.utils.wrappers import unwrapped
 
+from .deferred_log import log_is_due, on_device
 from .finite_guard import files_of
 
 #: Keys in the message hub, and so in checkpoints: the sum of the first shares, the shares of the
@@ -22,6 +24,21 @@ from .finite_guard import files_of
 REFERENCE = 'collapse_reference'
 RECENT = 'collapse_recent'
 WARNED = 'collapse_warned'
+
+
+class Check(NamedTuple):
+    """A look at the predictions on one batch.
+
+    Attributes:
+        step: The iteration, from 0.
+        batch: The files of its batch.
+        found: (K + 1), the shares of the predicted classes, and 1 if all scores are finite, else 0;
+            on the device.
+    """
+
+    step: int
+    batch: str
+    found: Tensor
 
 
 @HOOKS.register_module()
@@ -38,7 +55,8 @@ class CollapseWarningHook(Hook):
 
     A check is one forward pass of the student in evaluation mode, without gradient. It draws no
     random numbers and updates no statistics, so that training is unaffected. Each process checks
-    its own batch; the first one warns.
+    its own batch; the first one warns. On a GPU the host would wait for each result: what is found
+    is read when the log is written, and before a checkpoint is saved.
 
     Args:
         interval: Iterations between two checks.
@@ -58,6 +76,7 @@ class CollapseWarningHook(Hook):
         self.interval = interval
         self.batches = batches
         self._active = False
+        self._seen: list[Check] = []
 
     def before_train(self, runner: Runner) -> None:
         """Finds out whether the run is source-free."""
@@ -76,29 +95,28 @@ class CollapseWarningHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Checks the batch if a check is due."""
-        if not self._active:
-            return
         step = runner.iter
-        if step < self.batches:
-            # Before training has changed much. The sum is in the checkpoint.
-            shares = self._shares(runner, data_batch)
-            before = runner.message_hub.runtime_info.get(REFERENCE)
-            runner.message_hub.update_info(
-                REFERENCE,
-                [old + new for old, new in zip(before, shares, strict=True)]
-                if step and before
-                else shares.tolist(),
-            )
-        elif step % self.interval == 0:
-            before = runner.message_hub.runtime_info.get(RECENT, [])
-            recent = [*before, self._shares(runner, data_batch).tolist()][-self.batches :]
-            runner.message_hub.update_info(RECENT, recent)
-            if len(recent) == self.batches:
-                self._compare(runner, recent)
+        if self._active and (step < self.batches or step % self.interval == 0):
+            self._seen.append(Check(step, files_of(data_batch), self._look(runner, data_batch)))
+            if not on_device(self._seen[-1].found):
+                self._read(runner)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Reads what has been found on a device, if the log is due."""
+        if self._seen and log_is_due(self, runner, batch_idx):
+            self._read(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Completes what the checkpoint remembers of the checks."""
+        if self._seen:
+            self._read(runner)
+            checkpoint['message_hub'] = runner.message_hub.state_dict()
 
     @torch.no_grad()
-    def _shares(self, runner: Runner, data_batch: Any) -> Tensor:
-        """Shares (K,) of the predicted classes, on the CPU."""
+    def _look(self, runner: Runner, data_batch: Any) -> Tensor:
+        """What :attr:`Check.found` holds."""
         model: Any = unwrapped(runner.model)
         model.eval()
         try:
@@ -108,16 +126,45 @@ class CollapseWarningHook(Hook):
             scores = model.encode_decode(clip)
         finally:
             model.train()
-        if not bool(scores.isfinite().all()):  # argmax of NaN is arbitrary
-            raise NotFiniteError(
-                f'iteration {runner.iter + 1}: what the student predicts on its target batch is '
-                f'NaN or infinite: {files_of(data_batch)}. The last steps, or the running '
-                'statistics of its batch norm, caused this: try a lower learning rate '
-                '(docs/faq.md, "Training").'
-            )
-        labels = scores.argmax(1)
-        counts = torch.bincount(labels.flatten(), minlength=model.num_classes)
-        return (counts / counts.sum()).cpu()
+        labels = scores.argmax(1).flatten()  # of NaN it is arbitrary, but a class
+        # bincount would wait for the largest label.
+        counts = labels.new_zeros(model.num_classes).scatter_add_(
+            0, labels, torch.ones_like(labels)
+        )
+        shares = counts / counts.sum()
+        return torch.cat([shares, scores.isfinite().all()[None].to(shares)])
+
+    def _read(self, runner: Runner) -> None:
+        """Takes the checks that have been made, in order.
+
+        Raises:
+            NotFiniteError: If a prediction was not finite.
+        """
+        seen, self._seen = self._seen, []
+        numbers = torch.stack([check.found for check in seen]).tolist()
+        for check, (*shares, finite) in zip(seen, numbers, strict=True):
+            if not finite:
+                raise NotFiniteError(
+                    f'iteration {check.step + 1}: what the student predicts on its target batch is '
+                    f'NaN or infinite: {check.batch}. The last steps, or the running '
+                    'statistics of its batch norm, caused this: try a lower learning rate '
+                    '(docs/faq.md, "Training").'
+                )
+            self._remember(runner, check.step, shares)
+
+    def _remember(self, runner: Runner, step: int, shares: list[float]) -> None:
+        known: Mapping[str, Any] = runner.message_hub.runtime_info
+        if step < self.batches:
+            # Before training has changed much. The sum is in the checkpoint.
+            before = known.get(REFERENCE)
+            if step and before:
+                shares = [old + new for old, new in zip(before, shares, strict=True)]
+            runner.message_hub.update_info(REFERENCE, shares)
+            return
+        recent = [*known.get(RECENT, []), shares][-self.batches :]
+        runner.message_hub.update_info(RECENT, recent)
+        if len(recent) == self.batches:
+            self._compare(runner, recent)
 
     def _compare(self, runner: Runner, recent: list[list[float]]) -> None:
         reference = torch.tensor(runner.message_hub.get_info(REFERENCE))

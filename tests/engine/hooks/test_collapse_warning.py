@@ -5,10 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.hooks import LoggerHook
 from mmengine.logging import MessageHub
 from torch import nn
 
 from mmdavss.engine import CollapseWarningHook
+from mmdavss.engine.hooks import collapse_warning
+from mmdavss.testing.numerics import Waits
 from mmdavss.utils.errors import NotFiniteError
 
 CLASSES = ('road', 'sky', 'car', 'person')
@@ -28,6 +31,10 @@ class Predicts(nn.Module):
         return nn.functional.one_hot(clip, self.num_classes).permute(0, 3, 1, 2).float()
 
 
+class Loader(list):
+    """Has a data set."""
+
+
 class Runs:
     """Calls the hook as a Runner does; the history of its warnings is in `records`."""
 
@@ -38,13 +45,20 @@ class Runs:
         handler = logging.Handler()
         handler.emit = lambda record: self.records.append(record.getMessage())
         logger.addHandler(handler)
-        dataset = SimpleNamespace(branches=dict.fromkeys(branches), metainfo=dict(classes=CLASSES))
+        loader = Loader(range(1000))
+        loader.dataset = SimpleNamespace(
+            branches=dict.fromkeys(branches), metainfo=dict(classes=CLASSES)
+        )
         self.runner = SimpleNamespace(
             iter=0,
             model=Predicts(),
             logger=logger,
             message_hub=MessageHub(name='collapse'),
-            train_dataloader=SimpleNamespace(dataset=dataset),
+            train_dataloader=loader,
+            hooks=[LoggerHook(interval=3)],
+            max_iters=1000,
+            max_epochs=1,
+            epoch=0,
         )
         self.hook.before_train(self.runner)
 
@@ -52,8 +66,10 @@ class Runs:
         """Iterations in which so many of 100 pixels are of each class."""
         labels = torch.cat([torch.full((n,), k) for k, n in enumerate(shares)]).view(1, 10, 10)
         for _ in range(count):
-            self.hook.before_train_iter(self.runner, 0, dict(inputs=dict(target=labels)))
+            step = self.runner.iter
+            self.hook.before_train_iter(self.runner, step, dict(inputs=dict(target=labels)))
             assert self.runner.model.training
+            self.hook.after_train_iter(self.runner, step)
             self.runner.iter += 1
 
 
@@ -170,3 +186,64 @@ def test_a_prediction_that_is_nan_is_no_class(monkeypatch):
     )
     with pytest.raises(NotFiniteError, match='iteration 1: what the student predicts'):
         runs.step([25] * 4)
+
+
+@pytest.fixture
+def remote(monkeypatch):
+    """All tensors count as on a device."""
+    monkeypatch.setattr(collapse_warning, 'on_device', lambda value: True)
+
+
+def test_checks_on_a_device_are_read_with_the_log(remote):
+    """In the third iteration of each three; what is remembered and said is the same."""
+    runs = Runs(interval=2, batches=2)
+    runs.step([50, 30, 20, 0], 2)
+    assert not runs.runner.message_hub.runtime_info
+    runs.step([100, 0, 0, 0])  # a check is due, and the log
+    assert runs.runner.message_hub.get_info('collapse_reference') == pytest.approx([1, 0.6, 0.4, 0])
+    assert runs.runner.message_hub.get_info('collapse_recent') == [[1, 0, 0, 0]]
+    runs.step([100, 0, 0, 0], 2)
+    assert not runs.records
+    runs.step([100, 0, 0, 0])
+    assert len(runs.records) == 1 and 'of 3 classes' in runs.records[0]
+
+
+def test_a_checkpoint_has_all_checks_of_a_device(remote):
+    runs = Runs(interval=2, batches=2)
+    runs.step([50, 30, 20, 0], 2)
+    checkpoint = dict(message_hub=None)
+    runs.hook.before_save_checkpoint(runs.runner, checkpoint)
+    saved = checkpoint['message_hub']['runtime_info']['collapse_reference']
+    assert saved == pytest.approx([1, 0.6, 0.4, 0])
+    checkpoint = {}
+    runs.hook.before_save_checkpoint(runs.runner, checkpoint)
+    assert not checkpoint
+
+
+def test_a_prediction_on_a_device_that_is_nan_is_found_with_the_log(remote, monkeypatch):
+    """The message names the iteration that was checked."""
+    runs = Runs(interval=1, batches=2)
+    runs.step([25] * 4)
+    plain = Predicts.encode_decode
+    monkeypatch.setattr(
+        Predicts, 'encode_decode', lambda self, clip: torch.full((1, 4, 10, 10), torch.nan)
+    )
+    runs.step([25] * 4)
+    monkeypatch.setattr(Predicts, 'encode_decode', plain)
+    with pytest.raises(NotFiniteError, match='iteration 2: what the student predicts'):
+        runs.step([25] * 4)
+
+
+def test_waits_only_when_the_log_is_written(per_frame, batch, build):
+    preprocessor = dict(type='DomainDataPreprocessor')
+    model = build(dict(type='SelfTraining', student=per_frame, data_preprocessor=preprocessor))
+    runs = Runs(interval=1, batches=4)
+    runs.runner.model = model.to('meta')
+    for step in range(6):
+        with Waits() as waits:
+            runs.hook.before_train_iter(runs.runner, step, batch('target'))
+            runs.hook.after_train_iter(runs.runner, step)
+        runs.runner.iter += 1
+        assert {file for file, *_ in waits.found} == (
+            {'collapse_warning.py'} if step % 3 == 2 else set()
+        )
