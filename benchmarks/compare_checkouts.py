@@ -355,6 +355,7 @@ class Trainings:
         work_dir.mkdir(parents=True)
         log = work_dir / LOG
         options = {
+            'rounds': None,  # one training
             'train_cfg.max_iters': self.iters,
             'train_cfg.val_begin': self.iters + 1,
             'default_hooks.logger.interval': 1,

@@ -219,6 +219,7 @@ def small_config(method: str, data: Path, out: Path, iters: int = 8, workers: in
     text = shrunk(cfg.to_dict())
     cfg = Config(text)
     cfg.train_cfg.update(max_iters=iters)
+    cfg.rounds = None  # one training
     cfg.default_hooks.checkpoint.interval = 2
     cfg.train_dataloader.update(batch_size=2, num_workers=workers, persistent_workers=workers > 0)
     for loader in filter(None, (cfg.get('val_dataloader'), cfg.get('test_dataloader'))):

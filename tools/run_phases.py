@@ -185,6 +185,8 @@ def rounds_of(
                 key: _filled(value, str(previous.work_dir)) for key, value in changes.items()
             }
             changes['model.source_checkpoint'] = str(final_checkpoint(previous))
+        if whole.get('rounds'):
+            changes['rounds'] = None  # tools/train.py takes one at a time
         for branch in ('source', 'target') if not last else ():
             labels = (whole.train_dataloader.dataset.get(branch) or {}).get('pseudo_labels')
             if labels:

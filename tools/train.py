@@ -23,6 +23,7 @@ from mmdavss.launch.prepare import (
     prepare_training,
     run_training,
 )
+from mmdavss.pseudo_labels.agreement import check_label_settings
 from mmdavss.utils.errors import UserError
 from mmdavss.utils.processes import is_main_process, take_ranks
 from mmdavss.utils.quiet import QuietRunner
@@ -91,6 +92,7 @@ def main() -> None:
             require(cfg, 'model', 'train_dataloader.dataset', 'train_cfg', 'optim_wrapper')
             if is_main_process():
                 lock = stack.enter_context(WorkDirLock(cfg.work_dir))
+            check_label_settings(cfg)
             prepare_training(
                 cfg,
                 resume=args.resume,

@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -216,11 +216,11 @@ def prepare_training(
         channels_last: Store weights and features with channels last (:class:`QuietRunner`).
 
     Raises:
-        UserError: If the pseudo-labels were made with another model than the config names, if
-            ``work_dir`` holds checkpoints and neither ``resume`` nor ``overwrite`` is given, if
-            both are (``resume`` perhaps by the config), if a checkpoint that the run starts from is
-            missing or would be deleted, if the one that it resumes from is damaged, if an
-            optimiser does not exist, or if mixed precision cannot be used.
+        UserError: If the config trains in rounds, if its pseudo-labels were made with another model
+            than it names, if ``work_dir`` holds checkpoints and neither ``resume`` nor
+            ``overwrite`` is given, if both are (``resume`` perhaps by the config), if a checkpoint
+            that the run starts from is missing or would be deleted, if the one that it resumes from
+            is damaged, if an optimiser does not exist, or if mixed precision cannot be used.
     """
     if resume and overwrite:
         raise UserError('--resume and --overwrite are mutually exclusive')
@@ -229,6 +229,7 @@ def prepare_training(
             '--overwrite starts again, but the config has resume=True: leave out one of them '
             '(--cfg-options resume=False)'
         )
+    _check_rounds(cfg)
     check_pseudo_labels(cfg)
     _check_optimizers(cfg)
     if amp is not None:
@@ -276,7 +277,7 @@ def check_pseudo_labels(cfg: Config) -> None:
     them.
 
     In rounds of self-training the labels of the round before are easily taken for those of this
-    one. Checkpoints that are no longer there cannot be compared.
+    one. Of a labelling checkpoint that is no longer there the path is compared.
 
     Raises:
         UserError: If the target would train on labels of its own, or another model has made them.
@@ -294,20 +295,44 @@ def check_pseudo_labels(cfg: Config) -> None:
     for branch in ('source', 'target'):  # the source's: frames that the model has selected
         part = branches.get(branch) or {}
         folder = part.get('pseudo_labels')
-        if (
-            not folder
-            or not Path(folder, MANIFEST).is_file()
-            or not all(checkpoint_file(path).is_file() for path in named)
-        ):
-            continue  # the data set and the model say what is missing
+        if not folder or not Path(folder, MANIFEST).is_file():
+            continue  # the data set says what is missing
         made = read_manifest(folder, ['checkpoint'])['checkpoint']
-        if made['sha256'] != checkpoint_fingerprint(named)['sha256']:
+        if all(checkpoint_file(path).is_file() for path in named):
+            same = made['sha256'] == checkpoint_fingerprint(named)['sha256']
+        else:
+            # Without a labeller of its own the run starts from this checkpoint, and says so.
+            same = cfg.pseudo_label_generator.get('checkpoint') is None or (
+                _places(made['path'].split(', ')) == _places(named)
+            )
+        if not same:
             raise UserError(
                 f'the pseudo-labels in {folder} were made with {made["path"]} (sha256 '
                 f'{made["sha256"][:8]}), the config names {", ".join(named)}: make them again '
                 'with --overwrite, or set pseudo_label_generator.checkpoint to the model that '
                 'made them'
             )
+
+
+def _places(paths: Sequence[str]) -> str:
+    return ', '.join(str(checkpoint_file(path).resolve()) for path in paths)
+
+
+def _check_rounds(cfg: Config) -> None:
+    """Checks that a config whose rounds have each their own labels is not trained as one of them.
+
+    Its folder would hold the first round, which tools/run_phases.py takes for the finished last.
+
+    Raises:
+        UserError: If it is.
+    """
+    if cfg.get('rounds'):
+        name = cfg.filename or 'CONFIG'
+        raise UserError(
+            f'{name} trains in rounds, each on labels of the model of the one before: start it '
+            f'with python tools/run_phases.py {name}, or train it once, as a single round, with '
+            '--cfg-options rounds=None'
+        )
 
 
 def checkpoints_in(work_dir: Path) -> list[Path]:

@@ -456,11 +456,7 @@ class PseudoLabelGenerator:
                     f'{one["path"]} (sha256 {one["sha256"][:8]})' for one in (old, file)
                 )
             elif key == 'settings':
-                text = ', '.join(
-                    f'{name} was {old.get(name)!r} and is {new.get(name)!r}'
-                    for name in {**old, **new}
-                    if old.get(name) != new.get(name)
-                )
+                text = changed_settings(old, new)
             elif key == 'classes':
                 text = f'was {old} and is {new}'
             raise UserError(
@@ -671,6 +667,23 @@ class _ClipWriter:
                 assert p.probabilities is not None
                 entropies[frame.mask] = frame_entropy(p.probabilities)
         return noted.thresholds, predicted, kept, entropies
+
+
+def changed_settings(made: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """How :attr:`PseudoLabelGenerator.settings` differ from those of a folder, in words.
+
+    Args:
+        made: Those of the folder. Options that are not used are not among the settings.
+        asked: Those of today.
+
+    Returns:
+        Each option with both values; empty if they are the same.
+    """
+    return ', '.join(
+        f'{name} was {made.get(name)!r} and is {asked.get(name)!r}'
+        for name in {**made, **asked}
+        if made.get(name) != asked.get(name)
+    )
 
 
 def _as_dict(cfg: Config, *keys: str) -> dict:

@@ -507,7 +507,13 @@ def _priors(path: str) -> np.ndarray:
         raise InputError(f'{path} (prior) is no file of NumPy (.npy): {error}') from error
     if not isinstance(maps, np.ndarray) or maps.ndim != 3 or maps.dtype.kind != 'f':
         raise InputError(f'{path} (prior) must hold one array of floats, (K, H, W).')
-    return maps.astype(np.float32)
+    maps = maps.astype(np.float32)
+    if not np.isfinite(maps).all() or (maps < 0).any():
+        raise InputError(
+            f'{path} (prior) has values that are negative or not finite: make it again with '
+            'tools/class_statistics.py --spatial-prior'
+        )
+    return np.abs(maps)  # no -0 either: Confidences orders numbers by their bits
 
 
 def check_portion(name: str, value: float) -> float:

@@ -33,7 +33,7 @@ from mmdavss.utils.files import check_writable
 from mmdavss.utils.journal import as_json
 
 from .folder import full_size, remove, write_mask
-from .generator import PseudoLabelGenerator
+from .generator import PseudoLabelGenerator, changed_settings
 from .predictor import Frame, FrameClip, Prediction
 from .rules import FixedRule
 from .target import from_config, output_folder
@@ -113,9 +113,10 @@ def softened_sums(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.nda
     """
     softened = probabilities.astype(np.float64) ** (1 / TEMPERATURE)
     softened /= softened.sum(0)
-    classes = range(len(probabilities))
-    sums = np.stack([softened[:, labels == k].sum(1) for k in classes])
-    return sums, np.array([(labels == k).sum() for k in classes], np.float64)
+    flat = softened.reshape(len(softened), -1)
+    pixels = [np.flatnonzero(labels == k) for k in range(len(flat))]
+    sums = np.stack([flat[:, own].sum(1) for own in pixels])
+    return sums, np.array([len(own) for own in pixels], np.float64)
 
 
 def similar_pixels(
@@ -190,13 +191,14 @@ class SourceSelection:
             of their labels are written as a folder of pseudo-labels, which
             ``train_dataloader.dataset.source.pseudo_labels`` names.
         count: Number of frames. The release takes one less than it says (1191).
-        pool: Share of the source frames that are looked at, drawn at random.
+        pool: Share of the source frames that are looked at, drawn at random; 1 for all of them.
         centres: Number of centres of the layouts.
         pixels: Share of the pixels of each class that is kept.
         seed: Seed of all draws.
 
     Raises:
-        ValueError: If a share is not between 0 and 1, or a number is not 1 or more.
+        ValueError: If a share is not between 0 and 1, where only the pool may be 1, or a number is
+            not 1 or more.
     """
 
     source: Mapping[str, Any]
@@ -207,12 +209,15 @@ class SourceSelection:
     seed: int = 1234
 
     def __post_init__(self) -> None:
-        for name in ('pool', 'pixels'):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(
-                    f'{KEY}.{name}={getattr(self, name)} must be between 0 and 1: nothing would be '
-                    'selected, or everything.'
-                )
+        if not 0 < self.pool <= 1:
+            raise ValueError(
+                f'{KEY}.pool={self.pool} must be between 0 and 1, which is all source frames.'
+            )
+        if not 0 < self.pixels < 1:
+            raise ValueError(
+                f'{KEY}.pixels={self.pixels} must be between 0 and 1: nothing would be selected, '
+                'or everything.'
+            )
         for name in ('count', 'centres'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{KEY}.{name}={getattr(self, name)} must be 1 or more.')
@@ -225,6 +230,10 @@ class SourceSelection:
             UserError: If there is none, or it has other keys.
         """
         return from_config(cls, cfg, KEY, 'the configs of configs/ccm')
+
+    def settings(self, labels: Mapping[str, Any]) -> dict:
+        """The options, and the settings of the target's labels, as json stores them."""
+        return as_json({**vars(self), 'labels': labels}, repr)
 
     def select(
         self, cfg: Config, workers: int = 1, device: str = 'cpu', overwrite: bool = False
@@ -239,8 +248,9 @@ class SourceSelection:
             pixels of each class that are selected, and those that the selected frames have.
 
         Raises:
-            UserError: If the pseudo-labels of the target are missing, unfinished or of another
-                model, the folder was made with other settings, or the pool has too few frames.
+            UserError: If the pseudo-labels of the target are missing, unfinished, of another model
+                or made with other settings, the folder was made with other settings, or the pool
+                has too few frames.
         """
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         generator = PseudoLabelGenerator.from_config(cfg)
@@ -258,8 +268,16 @@ class SourceSelection:
                 f'the pseudo-labels in {output_folder(cfg)} are unfinished, or of another model '
                 f'than {file["path"]}: make them first, with tools/generate_pseudo_labels.py'
             )
+        # The rule chooses pixels anew, with the thresholds of the folder.
+        changed = changed_settings(target['settings'], generator.settings)
+        if changed:
+            raise UserError(
+                f'the pseudo-labels in {output_folder(cfg)} were made with other settings: '
+                f'pseudo_label_generator: {changed}: make them again first, with '
+                'tools/generate_pseudo_labels.py --overwrite'
+            )
         made = dict(
-            settings=as_json({**vars(self), 'labels': target['settings']}, repr),
+            settings=self.settings(target['settings']),
             checkpoint=file,
             classes=target['classes'],
             palette=target['palette'],

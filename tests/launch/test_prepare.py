@@ -152,6 +152,40 @@ def test_pseudo_labels_of_another_model_in_the_home_folder(tmp_path, monkeypatch
         check_pseudo_labels(cfg)
 
 
+def test_labels_of_a_labeller_that_is_gone(tmp_path, monkeypatch):
+    """Nothing else reads that checkpoint; the one of the start is named by the model."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / MANIFEST).touch()
+    made = dict(path='one.pth, two.pth', sha256='')
+    monkeypatch.setattr('mmdavss.launch.prepare.read_manifest', lambda *_: dict(checkpoint=made))
+    cfg = Config(
+        dict(
+            model=dict(source_checkpoint='gone.pth'),
+            pseudo_label_generator=dict(checkpoint=['one.pth', './two.pth']),
+            train_dataloader=dict(dataset=dict(target=dict(pseudo_labels='.'))),
+        )
+    )
+    check_pseudo_labels(cfg)
+    cfg.pseudo_label_generator.checkpoint = ['one.pth']
+    with pytest.raises(UserError, match='were made with one.pth, two.pth .*config names one.pth:'):
+        check_pseudo_labels(cfg)
+    del cfg.pseudo_label_generator['checkpoint']
+    cfg.pseudo_label_generator.portion = 0.2
+    check_pseudo_labels(cfg)
+
+
+@pytest.mark.parametrize('rounds', [None, []])
+def test_rounds_are_not_trained_as_one(rounds, work_dir):
+    cfg = Config(dict(work_dir=str(work_dir), rounds=[{}, {}]), cfg_text='-', filename='mine.py')
+    words = 'mine.py trains in rounds.*run_phases.py mine.py.*--cfg-options rounds=None'
+    with pytest.raises(UserError, match=words):
+        prepare_training(cfg, overwrite=True)
+    assert list(work_dir.glob('iter_*.pth'))
+    cfg.rounds = rounds
+    prepare_training(cfg, overwrite=True)
+    assert not list(work_dir.glob('iter_*.pth'))
+
+
 def test_amp_needs_cuda(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     cfg = Config(dict(work_dir=str(tmp_path), optim_wrapper=dict(optimizer=dict(type='SGD'))))

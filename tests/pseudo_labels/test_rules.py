@@ -335,3 +335,16 @@ def test_bad_priors(tmp_path):
     np.save(tmp_path / 'few.npy', np.ones((2, 4, 4)))
     with pytest.raises(ValueError, match='few.npy .prior. has 2 maps for 3 classes'):
         RULES['cbst'](prior=str(tmp_path / 'few.npy')).check(3)
+    for number, value in enumerate((-0.5, np.nan, np.inf, 1e300)):  # the last: inf in float32
+        name = f'bad_{number}.npy'
+        np.save(tmp_path / name, np.where(np.arange(3) == 1, value, 0.5).reshape(3, 1, 1))
+        with np.errstate(over='ignore'), pytest.raises(ValueError, match=f'{name} .prior. has val'):
+            RULES['cbst'](prior=str(tmp_path / name)).check(3)
+
+
+def test_priors_of_minus_zero(tmp_path):
+    """Its bits are those of the largest number."""
+    np.save(tmp_path / 'zero.npy', np.full((2, 4, 4), -0.0))
+    rule = RULES['cbst'](prior=str(tmp_path / 'zero.npy'))
+    frames = predicted(np.full((1, 2, 4, 4), 0.5, np.float32))
+    assert not np.signbit(rule.sample(frames[0][1], 2)[0]).any()

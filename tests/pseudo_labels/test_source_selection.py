@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmdavss.pseudo_labels import source_selection
 from mmdavss.pseudo_labels.generator import PseudoLabelGenerator
 from mmdavss.pseudo_labels.predictor import Prediction
 from mmdavss.pseudo_labels.rules import RULES
@@ -166,10 +167,28 @@ def test_few_frames_have_few_centres():
     assert rows.shape == (2, 1, 4) and sorted(rows[:, 0].argmax(1)) == [0, 1]
 
 
+def test_a_pool_of_all_source_frames(monkeypatch):
+    """The count selects among them."""
+
+    class Frames:
+        metainfo = dict(classes=('road', 'sky'))
+
+        def __len__(self):
+            return 5
+
+        def get_data_info(self, i):
+            return dict(number=i)
+
+    monkeypatch.setattr(source_selection.DATASETS, 'build', lambda options: Frames())
+    pool = SourceSelection({}, count=2, pool=1.0).pool_of(('road', 'sky'))
+    assert [info['number'] for info in pool] == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize(
     'options, words',
     [
         (dict(pool=0), 'source_selection.pool=0 must be between 0 and 1'),
+        (dict(pool=1.01), 'source_selection.pool=1.01 must be between 0 and 1'),
         (dict(pixels=1), 'source_selection.pixels=1 must be between 0 and 1'),
         (dict(count=0), 'source_selection.count=0'),
         (dict(centres=0), 'source_selection.centres=0'),

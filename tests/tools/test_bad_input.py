@@ -29,6 +29,7 @@ from mmdavss.inference.segmenter import VideoSegmenter
 from mmdavss.launch.model import load_model
 from mmdavss.launch.prepare import check_pseudo_labels
 from mmdavss.ops.fourier import window_half_width
+from mmdavss.pseudo_labels.agreement import check_label_settings
 from mmdavss.pseudo_labels.entropy_split import EntropySplit
 from mmdavss.pseudo_labels.rules import CBST, CCM
 from mmdavss.utils.errors import UserError
@@ -209,7 +210,7 @@ def labelled(folder: str | None, checkpoint: str) -> Config:
     return Config(
         dict(
             model=dict(source_checkpoint=checkpoint),
-            pseudo_label_generator=dict(selection='all'),
+            pseudo_label_generator=dict(selection='all', aggregate=False, pipeline=[]),
             train_dataloader=dict(dataset=dict(target=dict(pseudo_labels=folder))),
         )
     )
@@ -960,6 +961,24 @@ ROUNDS: list[Case] = [
         nothing,
         lambda w: check_pseudo_labels(labelled(None, 'round2.pth')),
         ('target.pseudo_labels', 'generate_pseudo_labels.py'),
+    ),
+    (
+        'labels that were made with other settings than those of the config',
+        lambda w: masks(w, settings=dict(selection='cbst', portion=0.2)),
+        lambda w: check_label_settings(labelled('pseudo', 'round2.pth')),
+        ('pseudo', "selection was 'cbst' and is 'all'", '--overwrite'),
+    ),
+    (
+        'a config with rounds that is trained as one of them',
+        nothing,
+        lambda w: w.train('--cfg-options', 'rounds=[1]'),
+        ('toy_config.py', 'tools/run_phases.py', 'rounds=None'),
+    ),
+    (
+        'a spatial prior with a negative value',
+        lambda w: np.save(w.file('prior.npy'), np.full((2, 4, 4), -0.1)),
+        lambda w: CBST(prior='prior.npy').check(2),
+        ('prior.npy', 'negative', 'class_statistics.py --spatial-prior'),
     ),
 ]
 CHECKPOINTS: list[Case] = [

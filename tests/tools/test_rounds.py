@@ -143,17 +143,34 @@ def test_labels_of_another_model(start, run_tool, capfd, tmp_path):
     weights = torch.load('source.pth')
     weights['state_dict'] = {k: 1.001 * v for k, v in weights['state_dict'].items()}
     torch.save(weights, 'other.pth')
-    other = ('--cfg-options', 'model.source_checkpoint=other.pth')
+    other = ('--cfg-options', 'model.source_checkpoint=other.pth', 'rounds=None')
     with pytest.raises(SystemExit) as error:
         run_tool('train.py', path, *other)
     text = f'{error.value} {capfd.readouterr().err}'
     assert 'were made with source.pth (sha256' in text and 'the config names other.pth' in text
     assert not (tmp_path / 'work/iter_2.pth').exists()
     # It may be another one than the start, if the config says so.
-    run_tool(
-        'train.py', path, *other, 'pseudo_label_generator.checkpoint=source.pth', 'rounds=None'
-    )
+    run_tool('train.py', path, *other, 'pseudo_label_generator.checkpoint=source.pth')
     assert (tmp_path / 'work/iter_2.pth').is_file()
+
+
+def refused(run_tool, capfd, *call) -> str:
+    """The message of a tool that ends with an error."""
+    with pytest.raises(SystemExit) as error:
+        run_tool(*call)
+    return f'{error.value} {capfd.readouterr().err}'
+
+
+def test_what_train_py_refuses(start, run_tool, capfd, tmp_path):
+    """The first round in the folder of the last, and labels of another portion."""
+    path = start('cbst/effnet-lite0_mini.py')
+    assert 'tools/run_phases.py' in refused(run_tool, capfd, 'train.py', path)
+    once = ('--cfg-options', 'rounds=None')
+    run_tool('generate_pseudo_labels.py', path, *once)
+    portion = 'pseudo_label_generator.portion=0.4'
+    text = refused(run_tool, capfd, 'train.py', path, *once, portion)
+    assert 'pseudo_label_generator: portion was 0.2 and is 0.4: make' in text
+    assert not list(tmp_path.glob('work/*.pth'))
 
 
 def test_source_frames_need_the_labels_first(start, run_tool, capfd):
@@ -162,6 +179,9 @@ def test_source_frames_need_the_labels_first(start, run_tool, capfd):
         run_tool('select_source.py', path)
     assert 'Make the pseudo-labels' in f'{error.value} {capfd.readouterr().err}'
     run_tool('generate_pseudo_labels.py', path)
+    portion = ('--cfg-options', 'pseudo_label_generator.portion=0.4')
+    text = refused(run_tool, capfd, 'select_source.py', path, *portion)
+    assert 'portion was 0.1 and is 0.4: make them again first' in text
     with pytest.raises(SystemExit) as error:
         run_tool('select_source.py', path, '--cfg-options', 'source_selection.count=50')
     assert 'fewer than count=50' in f'{error.value} {capfd.readouterr().err}'
@@ -172,6 +192,9 @@ def test_source_frames_need_the_labels_first(start, run_tool, capfd):
     with pytest.raises(SystemExit) as error:
         run_tool('select_source.py', path, '--cfg-options', 'source_selection.count=1')
     assert 'other settings' in f'{error.value} {capfd.readouterr().err}'
-    run_tool('select_source.py', path, '--overwrite', '--cfg-options', 'source_selection.count=1')
+    count = ('--cfg-options', 'source_selection.count=1')
+    run_tool('select_source.py', path, '--overwrite', *count)
+    text = refused(run_tool, capfd, 'train.py', path, '--cfg-options', 'rounds=None')
+    assert 'source_selection: count was 1 and is 2: make them again with tools/select_so' in text
     folder = Config.fromfile(path).train_dataloader.dataset.source.pseudo_labels
     assert len(list(Path(folder).glob('*/*.png'))) == 1

@@ -105,13 +105,15 @@ def test_rounds(rounded):
     options = [step.command[step.command.index('--cfg-options') + 1 :] for step in steps[::2]]
     labels = 'train_dataloader.dataset.target.pseudo_labels=labels_round'
     asked = 'pseudo_label_generator.portion=0.4'
+    one = 'rounds=None'
     assert options == [
-        [asked, 'optim_wrapper.optimizer.lr=0.1', f'{labels}1'],
-        [asked, 'model.source_checkpoint=work_round1/iter_2.pth', f'{labels}2'],
+        [asked, 'optim_wrapper.optimizer.lr=0.1', one, f'{labels}1'],
+        [asked, 'model.source_checkpoint=work_round1/iter_2.pth', one, f'{labels}2'],
         [
             asked,
             "pseudo_label_generator.checkpoint=['work_round2/iter_1.pth']",
             'model.source_checkpoint=work_round2/iter_2.pth',
+            one,
         ],
     ]
     assert ['--work-dir' in step.command for step in steps[1::2]] == [True, True, False]
