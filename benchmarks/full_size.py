@@ -499,6 +499,11 @@ def sizes(value: Any) -> Any:
     return (value.shape, value.dtype) if isinstance(value, Tensor) else value
 
 
+def step_key(cfg: Config) -> str:
+    """What the step of a config depends on: those with the same key have the same operations."""
+    return repr(sizes([cfg.model.to_dict(), dict(cfg.optim_wrapper), training_batch(cfg)]))
+
+
 def measure_all(names: Sequence[str], accumulate: int = 1) -> Iterator[tuple[str, Memory]]:
     """Memory of a step of each config.
 
@@ -511,7 +516,7 @@ def measure_all(names: Sequence[str], accumulate: int = 1) -> Iterator[tuple[str
         cfg = Config.fromfile(CONFIGS / f'{name}.py')
         if accumulate > 1:
             cfg.optim_wrapper.accumulative_counts = accumulate
-        key = repr(sizes([cfg.model.to_dict(), dict(cfg.optim_wrapper), training_batch(cfg)]))
+        key = step_key(cfg)
         if key not in known:
             known[key] = measure(cfg)
         yield name, known[key]

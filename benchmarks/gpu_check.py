@@ -1,7 +1,7 @@
 """Checks on a GPU that everything runs, equals the CPU and costs what the documentation says.
 
     python benchmarks/gpu_check.py [--parts ops methods ...] [--only TEXT ...] [--seconds 520] \
-        [--out work_dirs/gpu_check] [--cpu] [--write]
+        [--out work_dirs/gpu_check] [--resume] [--cpu] [--write]
 
 Needs one GPU, the checkout and the packages of a training; no data, no weights: networks have
 random weights, batches random content. Every check has a line of output. Both files in the output
@@ -9,8 +9,9 @@ folder, gpu_check.json (with tracebacks) and gpu_check.md, are written after eac
 interrupted run keeps what it has. A failure stops no other check; a part whose process crashes goes
 on with the next check. On a GPU the parts run beside each other, and then, alone, ``configs``,
 whose times are compared. What the time (``--seconds``, after the start of the script) does not
-suffice for is counted in one line of each part, and listed in the files as left out. The exit code
-is 1 if a check failed. ``--write`` writes the tables to docs/gpu.md.
+suffice for is counted in one line of each part, and listed in the files as left out; ``--resume``
+runs it in a further call. The exit code is 1 if a check failed. ``--write`` writes the tables to
+docs/gpu.md.
 
 Without a GPU, or with ``--cpu``, the script runs what it can on the CPU, with the MiniDrive configs
 in place of those of full size, and lists what needs a GPU.
@@ -46,6 +47,7 @@ from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import full_size
@@ -54,23 +56,27 @@ import torch
 import torch.distributed as distributed
 from gpu_functions import DrawsOnHost, Figures, Missed, compare, full_precision, functions
 from mmengine.config import Config
+from mmengine.hooks import LoggerHook
+from mmengine.logging import MessageHub
 from mmengine.model import MMSeparateDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+from mmengine.runner import get_priority
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors.base import BaseSegmentor
+from mmseg.registry import HOOKS
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.data import DataLoader
 
 from mmdavss.analysis.results import with_part
 from mmdavss.engine import GroupedDistributedDataParallel
-from mmdavss.engine.hooks.deferred_log import pass_norms_to
 from mmdavss.engine.hooks.run_report import revision_name
 from mmdavss.launch.prepare import _use_amp
 from mmdavss.modules import SFM
-from mmdavss.structures import Clip
+from mmdavss.structures import ClipSample
 from mmdavss.testing.methods import (
     NUM_CLASSES,
     MethodCase,
@@ -103,6 +109,8 @@ WORLD = 2
 SECONDS = 520
 #: Why checks are left out at the end of the time.
 NO_TIME = 'no time left'
+#: How the error of checks begins whose process ended before them.
+NOT_REACHED = 'the process ended with exit code'
 #: Largest time of a step over that of its networks' passes alone.
 LARGEST_RATIO = 1.1
 PRECISIONS = ('float32', 'fp16', 'bf16')
@@ -237,7 +245,7 @@ def waits_of(step: Callable[[], Any], known: Sequence[str], device: str) -> Figu
     """Where a step waits for the GPU.
 
     Args:
-        step: Runs a step whose batch is on the GPU.
+        step: Runs a step whose batch is on the GPU or in pinned memory.
         known: Files that are known to wait.
         device: Where.
 
@@ -530,9 +538,13 @@ class Processes:
     def results(self, name: str) -> list[Any]:
         """What each process saved of a method, as soon as both have.
 
+        They run the methods from the first one that is asked for on: those before have run already.
+
         Raises:
             Missed: If they ended before.
         """
+        if 'folder' not in vars(self):
+            self.names = self.names[self.names.index(name) :]
         files = [Path(f'{self.folder.name}/{name}.{rank}') for rank in range(WORLD)]
         ended = False
         while not all(file.is_file() for file in files):
@@ -629,16 +641,14 @@ def check_resume(device: str, only: Sequence[str] = ()) -> Checks:
 
 @dataclass(frozen=True)
 class Group:
-    """Configs whose steps are alike.
+    """A config, and the memory of its step.
 
     Attributes:
-        name: The one that is run.
-        others: Those that it stands for.
+        name: Below ``configs/``, without ``.py``.
         peak: Memory of a step in GiB, counted by benchmarks/full_size.py; None if unknown.
     """
 
     name: str
-    others: tuple[str, ...] = ()
     peak: float | None = None
 
 
@@ -646,15 +656,12 @@ def groups(page: str, known: Sequence[str]) -> list[Group]:
     """Full-size configs with the memory that docs/speed.md says.
 
     Args:
-        page: The page; configs with the same memory share a line of its table.
+        page: The page.
         known: All full-size configs.
     """
-    rows = {name: own for name, own in full_size.rows_of(page).items() if name in known}
-    made = [
-        Group(first, tuple(others), float(own.split(' | ')[4].strip('*')))
-        for (first, *others), own in full_size.alike(rows)
-    ]
-    return made + [Group(name) for name in known if name not in rows]
+    rows = full_size.rows_of(page)
+    peaks = {name: float(own.split(' | ')[4].strip('*')) for name, own in rows.items()}
+    return [Group(name, peaks.get(name)) for name in known]
 
 
 def words_of(name: str) -> set[str]:
@@ -672,47 +679,58 @@ def most_different_first(words: Mapping[str, set[str]]) -> list[str]:
     return order
 
 
-def realistic(batch: dict, num_classes: int, device: str) -> dict:
-    """A batch of random content, of the sizes of one on the meta device."""
+def realistic(batch: dict, num_classes: int) -> dict:
+    """A batch of random content on the host, as the data loader gives it.
+
+    Args:
+        batch: A batch on the meta device, after the data preprocessor, see
+            :func:`full_size.training_batch`.
+        num_classes: Labels are below.
+    """
     generator = torch.Generator().manual_seed(0)
 
-    def drawn(x: Tensor, kind: str) -> Tensor:
-        if kind == 'raw':
-            values = torch.randint(256, x.shape, generator=generator) / 255
+    def drawn(x: Tensor, kind: str) -> list[Tensor]:
+        if 'flow' in kind:
+            values = torch.randn(x.shape, generator=generator) * 2
         else:
-            values = torch.randn(x.shape, generator=generator) * (2 if 'flow' in kind else 1)
-        return values.to(device)
+            values = torch.randint(256, x.shape, dtype=torch.uint8, generator=generator)
+        return [*values]
 
     def labels(x: Tensor) -> PixelData:
         coarse = [-(-side // 32) for side in x.shape[-2:]]
         blocks = torch.randint(num_classes, (len(x), 1, *coarse), generator=generator)
         made = F.interpolate(blocks.float(), scale_factor=32)[:, 0, : x.shape[1], : x.shape[2]]
         made[:, : x.shape[1] // 8] = 255
-        return PixelData(data=made.long().to(device))
+        return PixelData(data=made.long())
 
     def soft(x: Tensor) -> PixelData:
         made = torch.randint(num_classes, x.shape, generator=generator)
         made[2:] %= 128  # the shares of two classes beside the label's
-        return PixelData(data=made.to(x.dtype).to(device))
+        return PixelData(data=made.to(x.dtype))
 
     inputs = {
-        domain: Clip(
-            **{kind: None if x is None else drawn(x, kind) for kind, x in clip._asdict().items()}
-        )
+        domain: {
+            kind: drawn(x, kind)
+            for kind, x in clip._asdict().items()
+            if x is not None and kind != 'raw'  # which the data preprocessor makes
+        }
         for domain, clip in batch['inputs'].items()
     }
-    for samples in batch['data_samples'].values():
-        for sample in samples:
+    samples: dict[str, list[ClipSample]] = {domain: [] for domain in inputs}
+    for domain, own in batch['data_samples'].items():
+        for sample in own:
+            made = ClipSample(metainfo=sample.metainfo)
+            samples[domain].append(made)
             if 'gt_clip_seg' in sample:
-                sample.gt_clip_seg = labels(sample.gt_clip_seg.data)
-                sample.gt_sem_seg = PixelData(data=sample.gt_clip_seg.data[-1:])
+                made.gt_clip_seg = labels(sample.gt_clip_seg.data)
+                made.gt_sem_seg = PixelData(data=made.gt_clip_seg.data[-1:])
             elif 'gt_sem_seg' in sample:
-                sample.gt_sem_seg = labels(sample.gt_sem_seg.data)
+                made.gt_sem_seg = labels(sample.gt_sem_seg.data)
             if 'gt_rare_seg' in sample:
-                sample.gt_rare_seg = labels(sample.gt_rare_seg.data)
+                made.gt_rare_seg = labels(sample.gt_rare_seg.data)
             if 'gt_soft_seg' in sample:
-                sample.gt_soft_seg = soft(sample.gt_soft_seg.data)
-    return dict(inputs=inputs, data_samples=batch['data_samples'])
+                made.gt_soft_seg = soft(sample.gt_soft_seg.data)
+    return dict(inputs=inputs, data_samples=samples)
 
 
 def networks(model: nn.Module) -> Iterator[nn.Module]:
@@ -855,6 +873,53 @@ def seconds_of(run: Callable[[], Any], device: str, rounds: int = 5) -> float:
     return statistics.median(times)
 
 
+class Iterations:
+    """Iterations of a training with its hooks, none of which writes a log.
+
+    FiniteGuardHook, DeferredInfoHook and the hooks of the config, in the order in which a runner
+    calls them.
+
+    Args:
+        cfg: The config.
+        model: Its model.
+        wrapper: Its optimisers.
+    """
+
+    def __init__(self, cfg: Config, model: nn.Module, wrapper: Any) -> None:
+        own = [HOOKS.build(dict(hook)) for hook in cfg.get('custom_hooks') or []]
+        hooks = [HOOKS.build(dict(type=f'{kind}Hook')) for kind in ('FiniteGuard', 'DeferredInfo')]
+        self.hooks = sorted([*hooks, *own], key=lambda hook: get_priority(hook.priority))
+        self.runner: Any = SimpleNamespace(
+            model=model,
+            optim_wrapper=wrapper,
+            # The last one, when all has begun for which a hook waits.
+            iter=cfg.train_cfg.max_iters - 1,
+            epoch=0,
+            # It does not end, and the log is not due.
+            max_iters=sys.maxsize,
+            max_epochs=1,
+            hooks=[LoggerHook(interval=sys.maxsize)],
+            train_dataloader=DataLoader(range(sys.maxsize)),
+            message_hub=MessageHub('gpu_check'),
+            work_dir='.',
+        )
+        for hook in own:
+            hook.before_run(self.runner)
+        for hook in self.hooks:
+            hook.before_train(self.runner)
+
+    def __call__(self, data: dict) -> dict[str, Tensor]:
+        """Trains on a batch and returns the log."""
+        runner = self.runner
+        for hook in self.hooks:
+            hook.before_train_iter(runner, runner.iter, data)
+        log = runner.model.train_step(data, runner.optim_wrapper)
+        for hook in self.hooks:
+            hook.after_train_iter(runner, runner.iter, data, log)
+        runner.iter += 1
+        return log
+
+
 class RealConfig:
     """Training steps of a config, at its size.
 
@@ -872,32 +937,39 @@ class RealConfig:
         return Config.fromfile(ROOT / f'configs/{self.group.name}.py')
 
     @cached_property
+    def key(self) -> str:
+        """What its steps depend on."""
+        return repr((full_size.step_key(self.cfg), self.cfg.get('custom_hooks')))
+
+    @cached_property
     def model(self) -> nn.Module:
         """The method, with random weights, on the device."""
         peak = self.group.peak
         if self.device.startswith('cuda') and peak is not None:
+            gc.collect()
+            torch.cuda.empty_cache()
             free, _ = torch.cuda.mem_get_info()
             if peak * 2**30 * 1.1 + 1e9 > free:
                 raise Skipped(f'needs {peak} GiB, {free / 2**30:.1f} are free')
         torch.manual_seed(0)
-        model = full_size.build(self.cfg, self.device).to(self.device)
-        model.data_preprocessor.forward = lambda data, training=False: data
-        return model
+        return full_size.build(self.cfg, self.device).to(self.device)
 
     @cached_property
     def data(self) -> dict:
-        """A batch on the device."""
+        """A batch on the host, in pinned memory if the device is a GPU."""
         batch = full_size.training_batch(self.cfg)
-        return realistic(batch, getattr(self.model, 'num_classes', NUM_CLASSES), self.device)
+        made = realistic(batch, getattr(self.model, 'num_classes', NUM_CLASSES))
+        pin = self.device.startswith('cuda')
+        return next(iter(DataLoader([made], batch_size=None, pin_memory=pin)))
 
     def steps(self, precision: str = 'float32') -> tuple[Any, Callable[[], dict]]:
-        """New optimisers, and a step with them."""
+        """New optimisers and hooks, and an iteration with them, as in training."""
         cfg = copy.deepcopy(self.cfg)
         if precision != 'float32':
             _use_amp(cfg, precision)
         wrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
-        pass_norms_to(wrapper, lambda key, norm: None)  # as in training, where nothing waits
-        return wrapper, lambda: self.model.train_step(copy.copy(self.data), wrapper)
+        run = Iterations(cfg, self.model, wrapper)
+        return wrapper, lambda: run(copy.copy(self.data))
 
     def forget(self) -> None:
         """Frees everything."""
@@ -911,8 +983,7 @@ class RealConfig:
         wrapper, step = self.steps(precision)
         figures = trains(self.model, wrapper, step, tries=20 if precision == 'fp16' else 1)
         took = seconds_of(step, self.device, rounds=1)
-        alike = list(self.group.others)
-        return dict(figures, seconds_of_step=took, alike=alike, text=f'{took * 1000:.0f} ms')
+        return dict(figures, seconds_of_step=took, text=f'{took * 1000:.0f} ms')
 
     def compiled(self) -> Figures:
         """Runs steps with compiled video nets; they stay so."""
@@ -983,20 +1054,36 @@ class RealConfig:
             raise Missed(f'{ratio:.2f} times its {len(passes)} passes', **figures)
         return figures
 
-    def checks(self, kinds: Sequence[str]) -> Checks:
-        """Checks of these kinds; the last one frees everything."""
+    def check(self, kind: str) -> Figures:
+        """Runs a check: that of a precision, or the function of this name."""
+        return self.train(kind) if kind in PRECISIONS else getattr(self, kind)()
+
+
+class Turns:
+    """Runs checks of configs, one of which is in memory, and those of equal steps once."""
+
+    def __init__(self) -> None:
+        self.current: RealConfig | None = None
+        #: The config and the figures of checks that passed, by the key of its steps and the kind.
+        self.passed: dict[tuple[str, str], tuple[str, Figures]] = {}
+
+    def checks(self, config: RealConfig, kinds: Sequence[str]) -> Checks:
+        """Checks of these kinds."""
         for kind in kinds:
-            check = partial(self.train, kind) if kind in PRECISIONS else getattr(self, kind)
-            yield f'{self.group.name}: {kind}', self._last(check) if kind == kinds[-1] else check
+            yield f'{config.group.name}: {kind}', partial(self.run, config, kind)
 
-    def _last(self, check: Callable[[], Figures]) -> Callable[[], Figures]:
-        def then_forget() -> Figures:
-            try:
-                return check()
-            finally:
-                self.forget()
-
-        return then_forget
+    def run(self, config: RealConfig, kind: str) -> Figures:
+        """Runs a check, or takes the figures, in brackets, of another config with equal steps."""
+        if self.current is not None and self.current is not config:
+            self.current.forget()
+        self.current = config
+        key = config.key, kind
+        if key in self.passed:
+            name, figures = self.passed[key]
+            return dict(figures, alike=name, text=f'({figures["text"]})')
+        figures = config.check(kind)
+        self.passed[key] = config.group.name, figures
+        return figures
 
 
 def small_configs() -> list[str]:
@@ -1049,37 +1136,38 @@ def chosen_configs(
 
 
 def check_configs(device: str, only: Sequence[str] = ()) -> Checks:
-    """Part ``configs``: everything for one of each method, then one step of each, then the rest."""
+    """Part ``configs``: a step and its memory of each of full size, then one of each method."""
     init_default_scope('mmseg')
     full_kinds = ('float32', 'memory', 'waits', 'ratio', 'fp16', 'bf16')
     small_kinds = ('float32', 'waits', 'ratio', 'fp16', 'bf16')  # their memory is not counted
-    found = chosen_configs(device, only, full_kinds)
+    found, turns = chosen_configs(device, only, full_kinds), Turns()
     if device == 'cpu':
         for name in full_size.full_size():
             yield f'{name}: float32', partial(need_gpu, device)
     for size, kinds in (
-        ('full', full_kinds),
-        ('small', small_kinds),
+        ('full', full_kinds[:2]),
         ('later_full', full_kinds[:2]),
+        ('small', small_kinds),
+        ('full', full_kinds[2:]),
         ('later_small', small_kinds[:1]),
         ('later_full', full_kinds[2:]),
         ('later_small', small_kinds[1:]),
     ):
         for config in found[size]:
-            yield from config.checks(kinds)
+            yield from turns.checks(config, kinds)
 
 
 def check_compiled(device: str, only: Sequence[str] = ()) -> Checks:
     """Part ``compiled``: by turns a small config and one of full size, of each method first."""
     init_default_scope('mmseg')
-    found = chosen_configs(device, only, ['compiled'])
+    found, turns = chosen_configs(device, only, ['compiled']), Turns()
     if device == 'cpu':
         for name in full_size.full_size():
             yield f'{name}: compiled', partial(need_gpu, device)
     for order in ('', 'later_'):
         for pair in itertools.zip_longest(found[f'{order}small'], found[f'{order}full']):
             for config in filter(None, pair):
-                yield from config.checks(['compiled'])
+                yield from turns.checks(config, ['compiled'])
 
 
 # ----------------------------------------------------------------------------------------- parts
@@ -1252,7 +1340,7 @@ def supervise(
         left = [name for name in planned if name not in finished]
         if late or (running is None and code != BROKEN):
             for name in left or ([] if planned else ['start']):
-                error = NO_TIME if late else f'the process ended with exit code {code}'
+                error = NO_TIME if late else f'{NOT_REACHED} {code}'
                 status = 'skipped' if late else 'failed'
                 emit(dict(name=name, status=status, error=error, seconds=0))
             return
@@ -1294,6 +1382,42 @@ def environment_of(device: str) -> dict[str, str]:
         revision=revision_name(ROOT) or 'unknown',
         date=time.strftime('%Y-%m-%d %H:%M'),
     )
+
+
+def earlier_results(file: Path, environment: Mapping[str, str]) -> dict[str, list[dict]]:
+    """The results that a run continues; none, with a line that says why, of another environment.
+
+    Args:
+        file: The gpu_check.json of an earlier run, if there is one.
+        environment: That of this run, see :func:`environment_of`.
+    """
+    if not file.is_file():
+        return {}
+    found = json.loads(file.read_text())
+    for key, value in environment.items():
+        before = found['environment'].get(key)
+        if key != 'date' and before != value:
+            print(f'{file} is not continued: its {key} is {before}, not {value}', flush=True)
+            return {}
+    return found['results']
+
+
+def without_those_to_run(
+    results: Mapping[str, Sequence[dict]], parts: Sequence[str], only: Sequence[str]
+) -> dict[str, list[dict]]:
+    """Earlier results, less those of chosen checks that were left out or never began.
+
+    Args:
+        results: Those of each part.
+        parts: Parts that run now.
+        only: Parts of names, one of which a check that runs now has; none for all checks.
+    """
+
+    def stays(part: str, result: Mapping) -> bool:
+        began = result['status'] != 'skipped' and NOT_REACHED not in result.get('error', '')
+        return began or part not in parts or not chosen(result['name'], only)
+
+    return {part: [one for one in own if stays(part, one)] for part, own in results.items()}
 
 
 def cell(result: Mapping | None) -> str:
@@ -1356,11 +1480,21 @@ class Report:
         folder: Where gpu_check.md and gpu_check.json are written; it exists.
         environment: See :func:`environment_of`.
         parts: Names of the parts.
+        earlier: Results of an earlier run that this one continues.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], parts: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        parts: Sequence[str],
+        earlier: Mapping[str, Sequence[dict]] | None = None,
+    ) -> None:
         self.folder, self.environment = folder, environment
-        self.results: dict[str, list[dict]] = {part: [] for part in parts}
+        earlier = earlier or {}
+        self.results: dict[str, list[dict]] = {
+            part: [*earlier.get(part, ())] for part in PARTS if part in parts or part in earlier
+        }
         self._lock = threading.Lock()
 
     def add(self, part: str, result: dict) -> None:
@@ -1403,6 +1537,11 @@ def main(args: Sequence[str] | None = None) -> None:
         '--seconds', type=float, default=SECONDS, help='time for everything after the start'
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu_check'))
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='continue the run whose results are in the output folder, if there is one',
+    )
     parser.add_argument('--cpu', action='store_true', help='even where there is a GPU')
     parser.add_argument('--write', action='store_true', help='into docs/gpu.md')
     # Of the processes that this one starts.
@@ -1428,7 +1567,11 @@ def main(args: Sequence[str] | None = None) -> None:
     environment = environment_of(device)
     print(', '.join(environment.values()), flush=True)
     parts = [name for name in PARTS if name in options.parts]
-    report, stop = Report(options.out, environment, parts), threading.Event()
+    earlier: dict[str, list[dict]] = {}
+    if options.resume:
+        found = earlier_results(options.out / 'gpu_check.json', environment)
+        earlier = without_those_to_run(found, parts, options.only)
+    report, stop = Report(options.out, environment, parts, earlier), threading.Event()
 
     together = [part for part in parts if not PARTS[part].alone]
 
@@ -1440,7 +1583,10 @@ def main(args: Sequence[str] | None = None) -> None:
         command += ['--only', *options.only] if options.only else []
         beside = 1 if device == 'cpu' or PARTS[part].alone else len(together)
         own = variables(device, beside)
-        supervise(command, seconds, partial(report.add, part), environment=own, stop=stop)
+        done = [result['name'] for result in report.results[part]]
+        supervise(
+            command, seconds, partial(report.add, part), done=done, environment=own, stop=stop
+        )
         report.end(part)
 
     with ThreadPoolExecutor(1 if device == 'cpu' else max(1, len(together))) as pool:

@@ -226,8 +226,10 @@ def test_results_of_two_processes_are_compared_as_they_come(script, monkeypatch)
         time.sleep(60)
 
     monkeypatch.setattr(script, '_work_of_rank', work)
-    both = script.Processes('cpu', ['a', 'b', 'c'])
+    # The first one has run in an earlier call: nobody asks for it.
+    both = script.Processes('cpu', ['earlier', 'a', 'b', 'c'])
     assert both.results('a') == ['a of 0', 'a of 1']
+    assert both.names == ['a', 'b', 'c']
     Path(f'{both.folder.name}/compared').touch()
     assert both.results('b') == ['b of 0', 'b of 1']
     for _ in range(2):
@@ -345,8 +347,9 @@ def test_groups_of_configs(script):
         ]
     )
     assert script.groups(page, ['a/x', 'a/y', 'b/x', 'c/new']) == [
-        script.Group('a/x', ('a/y',), 0.7),
-        script.Group('b/x', (), 10.5),
+        script.Group('a/x', 0.7),
+        script.Group('a/y', 0.7),
+        script.Group('b/x', 10.5),
         script.Group('c/new'),
     ]
 
@@ -354,7 +357,7 @@ def test_groups_of_configs(script):
 def test_the_page_of_the_counts_is_read(script):
     full_size = sys.modules['full_size'].full_size()
     groups = script.groups((ROOT / 'docs/speed.md').read_text(), full_size)
-    assert {name for group in groups for name in (group.name, *group.others)} == set(full_size)
+    assert [group.name for group in groups] == full_size
     assert all(group.peak is not None for group in groups)
 
 
@@ -390,7 +393,7 @@ def test_every_method_has_a_small_and_a_large_config_at_the_start(script):
 
 
 def test_the_order_of_the_checks(script, monkeypatch):
-    """All of the first configs, then a step of each other one, and its memory."""
+    """A step of all of full size, and its memory, before anything else."""
 
     def configs(*names: str) -> list:
         return [script.RealConfig(script.Group(name), 'cuda') for name in names]
@@ -400,15 +403,69 @@ def test_the_order_of_the_checks(script, monkeypatch):
     )
     monkeypatch.setattr(script, 'chosen_configs', lambda *_: found)
     assert [name for name, _ in script.check_configs('cuda')] == [
-        *(f'a: {kind}' for kind in ('float32', 'memory', 'waits', 'ratio', 'fp16', 'bf16')),
-        *(f'b: {kind}' for kind in ('float32', 'waits', 'ratio', 'fp16', 'bf16')),
+        'a: float32',
+        'a: memory',
         'c: float32',
         'c: memory',
+        *(f'b: {kind}' for kind in ('float32', 'waits', 'ratio', 'fp16', 'bf16')),
+        *(f'a: {kind}' for kind in ('waits', 'ratio', 'fp16', 'bf16')),
         'd: float32',
         *(f'c: {kind}' for kind in ('waits', 'ratio', 'fp16', 'bf16')),
         *(f'd: {kind}' for kind in ('waits', 'ratio', 'fp16', 'bf16')),
     ]
     assert [name.partition(':')[0] for name, _ in script.check_compiled('cuda')] == [*'badc']
+
+
+def test_equal_steps_run_once(script, monkeypatch):
+    """Those that passed; and the config before is freed."""
+    events: list[str] = []
+    keys = dict(a='same', b='other', c='same', d='broken', e='broken')
+
+    class Config(script.RealConfig):
+        @property
+        def key(self) -> str:
+            return keys[self.group.name]
+
+        def check(self, kind: str) -> dict:
+            events.append(f'{self.group.name}: {kind}')
+            if self.key == 'broken':
+                raise script.Missed('as it should be')
+            return dict(text=f'of {self.group.name}')
+
+        def forget(self) -> None:
+            events.append(f'{self.group.name} freed')
+
+    configs = [Config(script.Group(name), 'cpu') for name in 'abcde']
+    turns = script.Turns()
+    results = {
+        name: script.attempt(check)
+        for config in configs
+        for name, check in turns.checks(config, ['float32', 'memory'])
+    }
+    assert events == [
+        *('a: float32', 'a: memory', 'a freed', 'b: float32', 'b: memory', 'b freed', 'c freed'),
+        *('d: float32', 'd: memory', 'd freed', 'e: float32', 'e: memory'),
+    ]
+    assert results['c: memory']['figures'] == dict(text='(of a)', alike='a')
+    assert results['e: memory']['status'] == 'failed'
+
+
+@pytest.mark.parametrize(
+    ('pair', 'equal'),
+    [
+        # Each shares a line, of rounded numbers, in the table of memory.
+        (('davsn/dff_viper2city_source-free', 'davsn/distortion-aware_viper2city_source-free'), 0),
+        (('sepico/bankcl_deeplabv2-r101_gta2city', 'sepico/distcl_deeplabv2-r101_gta2city'), 0),
+        (('adaptsegnet/accel_viper2city', 'adaptsegnet/deeplabv2-r101_gta2city'), 0),
+        (('fda/deeplabv2-r101_gta2city', 'fda/deeplabv2-r101_synthia-rand2city'), 1),
+    ],
+)
+def test_which_steps_are_equal(script, pair, equal):
+    one, other = (script.RealConfig(script.Group(name), 'cuda') for name in pair)
+    assert (one.key == other.key) == equal
+    other.cfg.custom_hooks = [dict(type='EMATeacherHook')]
+    del other.key
+    assert one.key != other.key
 
 
 @pytest.fixture
@@ -455,15 +512,77 @@ def test_a_config(script):
     assert set(statuses.values()) == {'passed', 'skipped'}
 
 
-@pytest.mark.parametrize('name', ['', '_source-free'])  # parts by themselves, and all together
-def test_no_step_of_a_config_reads_the_norms_of_gradients(script, shrunk, name):
-    """As in training: with tensors without numbers, where reading one is noted."""
-    config = script.RealConfig(script.Group(f'davsn/accel-r18_miniviper2minicity{name}'), 'meta')
-    _, step = config.steps()
-    assert config.data  # made before
+def waits_on_meta(config: Any) -> list[tuple[str, int, str]]:
+    """Where a step waits: with tensors without numbers, where reading one is noted."""
+    assert config.data['inputs']['target']['frames'][0].device.type == 'cpu'
     with sys.modules['full_size'].meta_device(), Waits() as waits:
+        _, step = config.steps()
+        waits.found.clear()  # all weights are checked before the first step
         step()
-    assert not waits.found
+    return waits.found
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        # Norms of gradients by parts, and of all together.
+        'davsn/accel-r18_miniviper2minicity',
+        'davsn/accel-r18_miniviper2minicity_source-free',
+        # Hooks of the config: a teacher and statistics, a proxy, a history, an average of weights.
+        'sepico/distcl_accel-r18_miniviper2minicity',
+        'i2vda/deeplabv2-r18_miniviper2minivps',
+        'hcl/effnet-lite0_mini',
+        'pixmatch/effnet-lite0_mini',
+    ],
+)
+def test_no_step_of_a_config_waits(script, shrunk, name):
+    """As in training, with its hooks, the copy of the batch and the norms of gradients."""
+    assert not waits_on_meta(script.RealConfig(script.Group(name), 'meta'))
+
+
+@pytest.mark.parametrize(('device', 'pinned'), [('cuda', True), ('cpu', False)])
+def test_the_batch_is_in_pinned_memory_for_a_gpu(script, shrunk, monkeypatch, device, pinned):
+    """Its maps too, and of the kinds that the data loader gives."""
+    config = script.RealConfig(script.Group('dacs/accel-r18_miniviper2minicity'), device)
+    vars(config)['model'] = nn.Identity()  # nothing is built
+    monkeypatch.setattr(torch.Tensor, 'pin_memory', lambda x, *_: torch.zeros_like(x))
+    monkeypatch.setattr(torch.accelerator, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.accelerator, 'current_accelerator', lambda: torch.device('cuda'))
+    frames = config.data['inputs']['source']['frames'][0]
+    labels = config.data['data_samples']['source'][0].gt_sem_seg.data
+    assert frames.dtype == torch.uint8 and frames.dim() == 4
+    assert (not frames.any()) is (not labels.any()) is pinned
+
+
+@pytest.mark.parametrize('when', ['before_train_iter', 'after_train_iter'])
+def test_a_hook_that_waits_is_found(script, shrunk, monkeypatch, when):
+    def reads(self: object, runner: Any, *_: object, **__: object) -> None:
+        next(runner.model.parameters()).sum().item()
+
+    monkeypatch.setattr(script.HOOKS.get('EMATeacherHook'), when, reads)
+    config = script.RealConfig(script.Group('dacs/accel-r18_miniviper2minicity'), 'meta')
+    assert [Path(__file__).name] == [file for file, _, _ in waits_on_meta(config)]
+
+
+@pytest.mark.parametrize('kind', ['FiniteGuardHook', 'DeferredInfoHook', 'OnlineStatisticsHook'])
+def test_steps_call_the_hooks(script, shrunk, monkeypatch, kind):
+    """In the order of training, after the iterations that a hook waits for."""
+    seen: list[int] = []
+    hook = script.HOOKS.get(kind)
+    plain = hook.before_train_iter
+
+    def note(self: Any, runner: Any, *args: Any, **options: Any) -> None:
+        seen.append(runner.iter)
+        plain(self, runner, *args, **options)
+
+    monkeypatch.setattr(hook, 'before_train_iter', note)
+    config = script.RealConfig(script.Group('sepico/distcl_accel-r18_miniviper2minicity'), 'meta')
+    with sys.modules['full_size'].meta_device(), Waits():
+        _, step = config.steps()
+        step()
+        step()
+    last = config.cfg.train_cfg.max_iters - 1
+    assert seen == [last, last + 1] and config.cfg.custom_hooks[1].contrast_start <= last
 
 
 def test_passes_are_recorded_and_replayed(script):
@@ -580,7 +699,7 @@ def test_a_run_that_fails_leaves_no_process(script, monkeypatch, tmp_path):
     def started(_: object, seconds: float, emit: object, **options: object) -> None:
         if seconds < script.PARTS['methods'].seconds:
             raise KeyboardInterrupt
-        supervise(command, seconds, emit, done=['a', 'b'], **options)
+        supervise(command, seconds, emit, **dict(options, done=['a', 'b']))
 
     monkeypatch.setattr(script, 'supervise', started)
     monkeypatch.setattr(script, 'environment_of', lambda device: {})
@@ -633,6 +752,77 @@ def test_the_command(script, tmp_path, capsys, monkeypatch):
     assert '1 checks passed, 0 failed, 0 were left out.' in text
     written = page.read_text()
     assert text.strip() in written and 'old' not in written and written.startswith('before')
+
+
+def resumed(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, out: Path, *options: str
+) -> dict[str, list[str]]:
+    """The names of the checks of each part that run, each of which then has passed."""
+    names = dict(ops=['a', 'b', 'c', 'd'], configs=['x: float32', 'y: float32'])
+    ran: dict[str, list[str]] = {}
+
+    def run(command: list[str], _: float, emit: Any, done: list[str], **__: object) -> None:
+        part = command[command.index('--work') + 1]
+        ran[part] = [name for name in names[part] if name not in done]
+        for name in ran[part]:
+            emit(dict(name=name, status='passed', seconds=1.0, figures={}))
+
+    monkeypatch.setattr(script, 'supervise', run)
+    with pytest.raises(SystemExit):
+        script.main(['--cpu', '--out', str(out), *options])
+    return ran
+
+
+def unfinished(script: ModuleType, out: Path) -> None:
+    """Results of a run that ended before its checks."""
+    report = script.Report(out, script.environment_of('cpu'), ['ops', 'configs'])
+    for name, status, error in (
+        ('a', 'passed', ''),
+        ('b', 'failed', 'its process ended with exit code 139'),
+        ('c', 'skipped', 'ran out of time'),
+        ('d', 'failed', f'{script.NOT_REACHED} 1'),
+    ):
+        report.add('ops', dict(name=name, status=status, error=error, seconds=1.0, figures={}))
+    report.add('configs', dict(name='x: float32', status='skipped', error='no time left'))
+    report.write()
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        ('--resume', dict(ops=['c', 'd'], configs=['x: float32', 'y: float32'])),
+        ('--resume --parts configs', dict(configs=['x: float32', 'y: float32'])),
+        ('', dict(ops=['a', 'b', 'c', 'd'], configs=['x: float32', 'y: float32'])),
+    ],
+)
+def test_a_second_call_continues(script, monkeypatch, tmp_path, options, expected):
+    """With what was left out or never began; the results of the others stay."""
+    unfinished(script, tmp_path)
+    before = json.loads((tmp_path / 'gpu_check.json').read_text())['results']
+    parts = [] if '--parts' in options else ['--parts', 'ops', 'configs']
+    assert resumed(script, monkeypatch, tmp_path, *options.split(), *parts) == expected
+    after = json.loads((tmp_path / 'gpu_check.json').read_text())['results']
+    if 'ops' not in expected:
+        assert after['ops'] == before['ops']
+    elif options:
+        assert after['ops'][:2] == before['ops'][:2]
+        assert [one['name'] for one in after['ops']] == ['a', 'b', 'c', 'd']
+    assert [one['status'] for one in after['configs']] == ['passed'] * 2
+
+
+@pytest.mark.parametrize('key', ['revision', 'device'])
+def test_results_of_something_else_are_not_continued(script, monkeypatch, tmp_path, capsys, key):
+    unfinished(script, tmp_path)
+    plain = script.environment_of
+    monkeypatch.setattr(script, 'environment_of', lambda device: plain(device) | {key: 'other'})
+    ran = resumed(script, monkeypatch, tmp_path, '--resume', '--parts', 'ops')
+    assert ran['ops'] == ['a', 'b', 'c', 'd']
+    assert f'gpu_check.json is not continued: its {key} is ' in capsys.readouterr().out
+
+
+def test_there_may_be_nothing_to_continue(script, monkeypatch, tmp_path):
+    ran = resumed(script, monkeypatch, tmp_path, '--resume', '--parts', 'ops')
+    assert ran['ops'] == ['a', 'b', 'c', 'd']
 
 
 def test_what_the_time_did_not_suffice_for_has_one_line(script, tmp_path, capsys, monkeypatch):
