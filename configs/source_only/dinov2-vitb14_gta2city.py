@@ -1,4 +1,5 @@
-# DINOv2 ViT-B/14 trained on GTAV, scored on Cityscapes: source-only of VFM-UDA++'s setting.
+# DINOv2 ViT-B/14 trained on GTAV, scored on Cityscapes: source-only with the network, data and
+# rates of VFM-UDA++, without its strong augmentation of the source and its rare-class sampling.
 _base_ = [
     '../_base_/models/dinov2-vitb14.py',
     '../_base_/methods/vfmuda.py',

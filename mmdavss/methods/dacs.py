@@ -213,6 +213,10 @@ class DACS(MeanTeacher):
         with self.counts_for('all'):
             frames = self.view(seen.clip.raw[:, -1:], distillation.augment)
             levels = self.student.levels(frames[:, 0])
+        if self.running_statistics == 'all' and not self.norm_eval:
+            # The released pass is of the whole network: the decoder's statistics move too.
+            with torch.no_grad():
+                self.student.level_features(levels)
         return distillation(levels[-1], seen.clip.frames[:, -1])
 
     def extra_losses(

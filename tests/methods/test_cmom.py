@@ -1,11 +1,16 @@
 """CMOM: what is pasted where, which features are aligned, and input that lacks something."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 from torch.nn.functional import interpolate
 
-from mmdavss.structures import DomainBatch
+from mmdavss.ops import resize_flow
+from mmdavss.structures import Clip, DomainBatch
 from mmdavss.testing.methods import (
     NUM_CLASSES,
     SEGMENTOR,
@@ -19,6 +24,8 @@ from mmdavss.video_nets import HeadScores
 from tests.methods.table import CASES
 
 CASE = CASES['cmom']
+# Computed with the published implementation.
+GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/cmom_mix.npz')
 
 
 def preprocessed(model, data=None) -> DomainBatch:
@@ -28,6 +35,54 @@ def preprocessed(model, data=None) -> DomainBatch:
 def mixed(model, batch):
     flows = (batch.source.clip.flow, batch.target.clip.flow)
     return model.mix(batch, *flows), *flows
+
+
+def published_batch(dtype) -> tuple[DomainBatch, list[torch.Tensor]]:
+    """The published clips, and their flow: the source's at its size, the target's at the mix's."""
+
+    def clip(key):
+        """Both frames, (2, ...), the previous one first."""
+        return torch.cat([torch.from_numpy(GOLDEN[f'{key}_{t}']) for t in ('previous', 'current')])
+
+    inputs, samples = {}, {}
+    for name, key, labels in (
+        ('source', 'src', 'src_label'),
+        ('target', 'trg', 'trg_pseudo_label'),
+    ):
+        inputs[name] = Clip(*[clip(f'{key}_img')[None].to(dtype)] * 2)
+        maps = clip(labels)
+        own = dict(gt_clip_seg=PixelData(data=maps), gt_sem_seg=PixelData(data=maps[1:]))
+        samples[name] = [SegDataSample()]
+        samples[name][0].set_data(own)
+    size = inputs['target'].frames.shape[-2:]
+    source, target = (
+        torch.from_numpy(GOLDEN[f'{key}_flow_native']).to(dtype) for key in ('src', 'trg')
+    )
+    return DomainBatch(inputs, samples), [source[None], resize_flow(target, size)[None]]
+
+
+# The arrays' positions of samples are float32's: 4e-4 of values of 160, 7e-5 of motion of 15.
+@pytest.mark.parametrize(('dtype', 'close'), [(torch.float64, 1e-3), (torch.float32, 1e-5)])
+def test_equals_the_published_mix(dtype, close, monkeypatch):
+    model = build_method(CASE, mix_share=float(GOLDEN['mix_ratio']), released_flow=True)
+    drawn = torch.zeros(1, 256, dtype=torch.bool)
+    drawn[0, torch.from_numpy(GOLDEN['drawn_classes'])] = True
+
+    def draw(labels, share):
+        candidates = sorted(set(labels.flatten().tolist()) - {255})
+        assert candidates == GOLDEN['candidate_classes'].tolist()
+        assert round(share * len(candidates)) == GOLDEN['number_drawn']
+        return drawn
+
+    monkeypatch.setattr('mmdavss.methods.cmom.draw_share', draw)
+    batch, flows = published_batch(dtype)
+    frames, flow, labels = model.mix(batch, *flows)
+    assert frames.dtype == flow.dtype == dtype
+    for t, name in enumerate(('previous', 'current')):
+        np.testing.assert_allclose(frames[0, t], GOLDEN[f'mixed_img_{name}'], atol=close)
+    np.testing.assert_array_equal(labels, GOLDEN['mixed_label_current'])
+    expected = GOLDEN['mixed_flow_in_pixels_of_its_grid']
+    np.testing.assert_allclose(flow[0, 0], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize('released', [False, True])
@@ -188,6 +243,29 @@ def test_features_come_near_to_the_banks():
                 value -= 1e-3 * gradient
     assert (before[1].sum() < before[0].sum()) and before[0].min() > 0
     assert not model.alignment.background.entries.requires_grad
+
+
+@pytest.mark.parametrize(
+    ('kind', 'other'), [('background', 'foreground'), ('foreground', 'background')]
+)
+def test_a_source_of_one_kind_of_classes(kind, other):
+    """Stuff without things, or the reverse: only the banks of that kind are filled and aligned."""
+    model = build_method(CASE)
+    alignment = model.alignment
+    # The classifier is random: any mean of its right predictions counts.
+    alignment._confirmed = lambda means, classes, classify: torch.ones_like(
+        means[..., 0], dtype=torch.bool
+    )
+    absent = getattr(alignment, f'classes_{other}')
+    data = training_batch(CASE)
+    for sample in data['data_samples']['source']:
+        for key in ('gt_sem_seg', 'gt_clip_seg'):
+            labels = getattr(sample, key).data
+            labels[torch.isin(labels, absent)] = 255
+    logs, state = train(CASE, model, [data] * 3)
+    assert all(value.isfinite().all() for value in [*state.values(), *logs[-1].values()])
+    assert getattr(alignment, kind).full.any() and logs[-1][f'mix.loss_{kind}'] > 0
+    assert not getattr(alignment, other).written.any() and logs[-1][f'mix.loss_{other}'] == 0
 
 
 @pytest.mark.parametrize('ignored', ['source', 'target', 'both'])

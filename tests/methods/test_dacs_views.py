@@ -71,6 +71,23 @@ def test_the_frozen_network_sees_plain_frames(seen):
         torch.testing.assert_close(images, resized)
 
 
+@pytest.mark.parametrize(
+    ('options', 'moves'),
+    # Source, mix, masked, and the whole network in both passes of the distillation, as released.
+    [({}, 5), (dict(running_statistics='mixed'), 2), (dict(norm_eval=True), 0)],
+)
+def test_distillation_moves_the_statistics_of_the_decoder(options, moves):
+    case = CASES['dacs_distilled']
+    model = build_method(case, **options)
+    batch = DomainBatch(**model.data_preprocessor(training_batch(case), True))
+    norm = model.student.segmentor.decode_head.smooth[0][1]
+    before, moved = norm.running_mean.clone(), 0
+    for _ in model.loss_groups(batch):
+        moved += not torch.equal(norm.running_mean, before)
+        before = norm.running_mean.clone()
+    assert moved == moves
+
+
 def test_other_methods_see_the_source_augmented():
     """DAFormer and SePiCo have a loss of the source of their own."""
     for name in ('daformer', 'sepico_dist'):

@@ -1,6 +1,6 @@
 """Banks of source features and the losses of CMOM's feature alignment."""
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +10,29 @@ import torch.nn.functional as F
 
 from mmdavss.modules import FeatureAlignment
 from mmdavss.modules.feature_alignment import FeatureBank, largest_regions, region_means
+from mmdavss.testing import build_method
+from mmdavss.video_nets import HeadScores
+from tests.methods.table import CASES
 
 # Computed with the published implementation of CMOM; components by scipy.
 GOLDEN = np.load(Path(__file__).parents[1] / 'data/golden/cmom_feature_alignment.npz')
 
 
-def golden(key: str) -> torch.Tensor:
+def golden(key: str, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     value = torch.from_numpy(GOLDEN[key])
-    return value.double() if value.is_floating_point() else value.long()
+    return value.to(dtype) if value.is_floating_point() else value.long()
 
 
-CLASSIFY = partial(F.conv2d, weight=golden('classifier_weight')[:, :, None, None])
+def classifier(dtype: torch.dtype) -> partial:
+    return partial(F.conv2d, weight=golden('classifier_weight', dtype)[:, :, None, None])
 
 
-def filled(images: slice = slice(None)) -> FeatureAlignment:
+CLASSIFY = classifier(torch.float64)
+
+
+def filled(images: slice = slice(None), dtype: torch.dtype = torch.float64) -> FeatureAlignment:
     """The alignment after the source images of the published computation."""
+    classify = classifier(dtype)
     alignment = FeatureAlignment(
         background=golden('background_classes').tolist(),
         foreground=golden('foreground_classes').tolist(),
@@ -32,44 +40,63 @@ def filled(images: slice = slice(None)) -> FeatureAlignment:
         prototypes=int(GOLDEN['num_prototype']),
         instances=int(GOLDEN['num_instance']),
         components=min(10, int(GOLDEN['num_instance'])),
-    ).double()
+    ).to(dtype)
     for features, labels in zip(
-        golden('src_features')[images], golden('src_labels')[images], strict=True
+        golden('src_features', dtype)[images], golden('src_labels')[images], strict=True
     ):
         small = F.interpolate(labels[None, None].double(), features.shape[1:])[0].long()
-        found = CLASSIFY(features[None]).argmax(1)
-        alignment.update(features[None], torch.where(small == found, small, 255), CLASSIFY)
+        found = classify(features[None]).argmax(1)
+        alignment.update(features[None], torch.where(small == found, small, 255), classify)
     return alignment
 
 
-def consensus() -> torch.Tensor:
-    current, carried = (golden(f'trg_prob_{key}').argmax(1) for key in ('current', 'propagated'))
-    return torch.where(current == carried, current, 255)
+@cache
+def consensus(dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    """That of CMOM, for the published probabilities."""
+    current, carried = (golden(f'trg_prob_{key}', dtype) for key in ('current', 'propagated'))
+    # Nothing arrives at pixels without probabilities: what the key frame has there, the last class,
+    # leaves the image.
+    empty = (carried == 0).all(1, keepdim=True)
+    flow = torch.where(empty, 2.0 * max(carried.shape), 0.0).expand(-1, 2, -1, -1)
+    last = F.one_hot(torch.tensor(carried.shape[1] - 1)).to(dtype)[:, None, None]
+    key = torch.where(empty, last, carried).log()  # scores whose softmax they are
+    scores = dict(decode=HeadScores(current=current.log(), key=key))
+    return build_method(CASES['cmom']).consensus(scores, flow[:, None].to(dtype))
 
 
-def test_banks_are_the_published_ones():
-    alignment = filled()
+#: Tolerances of values and, relative, of gradients.
+PRECISIONS = pytest.mark.parametrize(
+    ('dtype', 'close', 'steep'), [(torch.float64, 1e-6, 1e-6), (torch.float32, 1e-5, 1e-4)]
+)
+
+
+@PRECISIONS
+def test_banks_are_the_published_ones(dtype, close, steep):
+    alignment = filled(dtype=dtype)
     for name, bank in (('background', alignment.background), ('instances', alignment.foreground)):
         np.testing.assert_array_equal(bank.written, GOLDEN[f'bank_{name}_written'])
-        torch.testing.assert_close(bank.entries, golden(f'bank_{name}'), rtol=0, atol=1e-5)
+        assert bank.entries.dtype == dtype
+        torch.testing.assert_close(bank.entries, golden(f'bank_{name}', dtype), rtol=0, atol=close)
 
 
-def assert_published(losses: dict[str, torch.Tensor]) -> None:
+def assert_published(losses: dict[str, torch.Tensor], close: float = 1e-6) -> None:
     for name, key in (('background', 'loss_background'), ('foreground', 'loss_instances')):
         # The released losses before the factor of 0.01.
-        torch.testing.assert_close(
-            losses[f'loss_{name}'] / 0.01, golden(key)[0], rtol=1e-6, atol=1e-6
-        )
+        loss = losses[f'loss_{name}'] / 0.01
+        torch.testing.assert_close(loss, golden(key, loss.dtype)[0], rtol=close, atol=close)
 
 
-def test_losses_are_the_published_ones():
-    np.testing.assert_array_equal(consensus(), GOLDEN['consensus_label'])
-    features = golden('trg_feature').requires_grad_()
-    losses = filled()(features, consensus(), CLASSIFY)
-    assert_published(losses)
+@PRECISIONS
+def test_losses_are_the_published_ones(dtype, close, steep):
+    np.testing.assert_array_equal(consensus(dtype), GOLDEN['consensus_label'])
+    features = golden('trg_feature', dtype).requires_grad_()
+    losses = filled(dtype=dtype)(features, consensus(dtype), classifier(dtype))
+    assert_published(losses, close)
     sum(losses.values()).backward()
+    expected = golden('grad_of_0p01_times_sum_wrt_feature', dtype)
+    assert features.grad.dtype == dtype
     torch.testing.assert_close(
-        features.grad, golden('grad_of_0p01_times_sum_wrt_feature'), rtol=1e-4, atol=1e-9
+        features.grad, expected, rtol=steep, atol=1e-6 * expected.abs().max().item()
     )
 
 
