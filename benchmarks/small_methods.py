@@ -310,9 +310,17 @@ def changes_of(method: str, row: str) -> dict[str, str]:
     return {} if row == MAIN else dict(METHODS[method].rows[row].changes)
 
 
-def own_rows(method: str) -> list[str]:
-    """The main row of a method and those of its ablation, without those that are methods."""
-    return [MAIN, *(name for name, row in METHODS[method].rows.items() if row.method is None)]
+def own_rows(method: str, benchmark: str = ABLATIONS) -> list[str]:
+    """The main row of a method and those of its ablation, without those that are methods.
+
+    Beside the main row, benchmarks other than that of the ablations have what is compared with a
+    row of another method.
+    """
+    rows = [name for name, row in METHODS[method].rows.items() if row.method is None]
+    if benchmark != ABLATIONS:
+        compared = {one for pair in EXPECTED for one in pair}
+        rows = [name for name in rows if (method, name) in compared]
+    return [MAIN, *rows]
 
 
 def start_of(method: str, row: str) -> tuple[str, str] | None:

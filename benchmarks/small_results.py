@@ -996,8 +996,8 @@ def wanted(
         Key(benchmark, method, row, seed)
         for benchmark in benchmarks
         for method in methods
-        for row in own_rows(method)
-        if (row == MAIN or benchmark == ABLATIONS) and (rows is None or row in rows)
+        for row in own_rows(method, benchmark)
+        if rows is None or row in rows
         for seed in seeds
     ]
     return sorted(found, key=training_order)

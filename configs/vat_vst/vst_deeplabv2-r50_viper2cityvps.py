@@ -38,7 +38,13 @@ pseudo_label_generator = dict(
     cap=None,
     clip_frames=30,
     occlusion=dict(alpha=50.0, threshold=0.7),
-    flow=dict(type='DISFlowEstimator'),
+    # At the size of training, whose LoadFlow reads what is stored here.
+    flow=dict(
+        type='CachedFlow',
+        provider=dict(type='DISFlowEstimator'),
+        cache_dir='work_dirs/flow_cache',
+        limit=64,  # GiB
+    ),
     pipeline={{_base_.prediction_pipeline}},
 )
 # Training on labels where the paper gives no schedule (VAT-VST): SGD, poly 0.9, the classifiers at

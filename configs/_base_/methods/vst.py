@@ -21,7 +21,13 @@ pseudo_label_generator = dict(
     # Thresholds follow whole clips, and training needs the label of the previous frame too.
     frames='all',
     occlusion=dict(alpha=50.0, threshold=0.7),
-    flow=dict(type='DISFlowEstimator'),
+    # At the size of training, whose LoadFlow reads what is stored here.
+    flow=dict(
+        type='CachedFlow',
+        provider=dict(type='DISFlowEstimator'),
+        cache_dir='work_dirs/flow_cache',
+        limit=64,  # GiB
+    ),
 )
 # Training on labels where the paper gives no schedule (VAT-VST): SGD, poly 0.9, the classifiers at
 # ten times the rate, as AdaptSegNet and ADVENT train DeepLab-v2, over 40k iterations.
