@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 from full_size import quiet
-from gpu_check import Group, RealConfig
+from gpu_check import RealConfig
 from medians import medians, one_thread
 
 from mmdavss.utils.memory_format import use_channels_last
@@ -35,7 +35,7 @@ def main() -> None:
     for name in args.configs:
         steps = {}
         for form in ('as usual', 'channels last'):
-            config = RealConfig(Group(name), 'cpu')
+            config = RealConfig(name, 'cpu')
             if form == 'channels last':
                 use_channels_last(config.model)
             steps[form] = config.steps()[1]

@@ -639,29 +639,18 @@ def check_resume(device: str, only: Sequence[str] = ()) -> Checks:
 # ---------------------------------------------------------------------------------- real configs
 
 
-@dataclass(frozen=True)
-class Group:
-    """A config, and the memory of its step.
-
-    Attributes:
-        name: Below ``configs/``, without ``.py``.
-        peak: Memory of a step in GiB, counted by benchmarks/full_size.py; None if unknown.
-    """
-
-    name: str
-    peak: float | None = None
-
-
-def groups(page: str, known: Sequence[str]) -> list[Group]:
-    """Full-size configs with the memory that docs/speed.md says.
+def counted_memory(page: str, known: Sequence[str]) -> dict[str, float | None]:
+    """Memory of a step of full-size configs in GiB, as docs/speed.md says; None if it does not.
 
     Args:
         page: The page.
         known: All full-size configs.
     """
     rows = full_size.rows_of(page)
-    peaks = {name: float(own.split(' | ')[4].strip('*')) for name, own in rows.items()}
-    return [Group(name, peaks.get(name)) for name in known]
+    return {
+        name: float(rows[name].split(' | ')[4].strip('*')) if name in rows else None
+        for name in known
+    }
 
 
 def words_of(name: str) -> set[str]:
@@ -924,17 +913,18 @@ class RealConfig:
     """Training steps of a config, at its size.
 
     Args:
-        group: The config.
+        name: That of the config, below ``configs/``, without ``.py``.
         device: ``cuda`` or ``cpu``.
+        counted: Memory of a step in GiB, counted by benchmarks/full_size.py; None if unknown.
     """
 
-    def __init__(self, group: Group, device: str) -> None:
-        self.group, self.device = group, device
+    def __init__(self, name: str, device: str, counted: float | None = None) -> None:
+        self.name, self.device, self.counted = name, device, counted
 
     @cached_property
     def cfg(self) -> Config:
         """The config."""
-        return Config.fromfile(ROOT / f'configs/{self.group.name}.py')
+        return Config.fromfile(ROOT / f'configs/{self.name}.py')
 
     @cached_property
     def key(self) -> str:
@@ -944,7 +934,7 @@ class RealConfig:
     @cached_property
     def model(self) -> nn.Module:
         """The method, with random weights, on the device."""
-        peak = self.group.peak
+        peak = self.counted
         if self.device.startswith('cuda') and peak is not None:
             gc.collect()
             torch.cuda.empty_cache()
@@ -1013,7 +1003,7 @@ class RealConfig:
         torch.cuda.reset_peak_memory_stats()
         step()
         peak = torch.cuda.max_memory_allocated() / 2**30
-        counted = self.group.peak
+        counted = self.counted
         text = f'{peak:.1f} of {counted} GiB'
         if counted is not None and peak > counted * 1.1 + 1e9 / 2**30:
             raise Missed(f'{text}: more than the margin', peak=peak, counted=counted)
@@ -1070,7 +1060,7 @@ class Turns:
     def checks(self, config: RealConfig, kinds: Sequence[str]) -> Checks:
         """Checks of these kinds."""
         for kind in kinds:
-            yield f'{config.group.name}: {kind}', partial(self.run, config, kind)
+            yield f'{config.name}: {kind}', partial(self.run, config, kind)
 
     def run(self, config: RealConfig, kind: str) -> Figures:
         """Runs a check, or takes the figures, in brackets, of another config with equal steps."""
@@ -1082,7 +1072,7 @@ class Turns:
             name, figures = self.passed[key]
             return dict(figures, alike=name, text=f'({figures["text"]})')
         figures = config.check(kind)
-        self.passed[key] = config.group.name, figures
+        self.passed[key] = config.name, figures
         return figures
 
 
@@ -1114,7 +1104,7 @@ def chosen_configs(
         first. On the CPU none has full size.
     """
     page = (ROOT / 'docs/speed.md').read_text()
-    full = {group.name: group for group in groups(page, full_size.full_size())}
+    full = counted_memory(page, full_size.full_size())
     small = small_configs()
     known = {name.removesuffix('.py') for name in kill_and_resume.METHODS.values()}
     first = {
@@ -1130,7 +1120,7 @@ def chosen_configs(
             if any(chosen(f'{name}: {kind}', only) for kind in kinds)
         }
         for name in most_different_first(words):
-            config = RealConfig(full.get(name, Group(name)), device)
+            config = RealConfig(name, device, full.get(name))
             made.setdefault(size if name in first else f'later_{size}', []).append(config)
     return {name: made.get(name, []) for name in ('full', 'small', 'later_full', 'later_small')}
 

@@ -314,8 +314,8 @@ def check_pseudo_labels(cfg: Config) -> None:
             )
 
 
-def _places(paths: Sequence[str]) -> str:
-    return ', '.join(str(checkpoint_file(path).resolve()) for path in paths)
+def _places(paths: Sequence[str]) -> list[Path]:
+    return [checkpoint_file(path).resolve() for path in paths]
 
 
 def _check_rounds(cfg: Config) -> None:

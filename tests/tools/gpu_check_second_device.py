@@ -39,9 +39,7 @@ def test_a_method_on_a_second_device(script, name):
 def test_a_step_of_a_config_on_a_second_device(script, shrunk):
     """Its networks, and what checks them, are made there."""
     with second_device() as device:
-        _, step = script.RealConfig(
-            script.Group('dacs/accel-r18_miniviper2minicity'), device
-        ).steps()
+        _, step = script.RealConfig('dacs/accel-r18_miniviper2minicity', device).steps()
         log = step()
     assert {value.device for value in log.values()} == {torch.device(device)}
     assert 'loss' in log

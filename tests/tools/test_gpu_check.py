@@ -326,8 +326,8 @@ def test_runs_that_are_resumed_can_be_equal(script, shrunk):
     """On a GPU, too: no operator of their steps adds in an order that varies."""
     names = sys.modules['kill_and_resume'].METHODS
     for method in script.RESUMED:
-        group = script.Group(names[method].removesuffix('.py'))
-        _, step = script.RealConfig(group, 'cpu').steps()
+        name = names[method].removesuffix('.py')
+        _, step = script.RealConfig(name, 'cpu').steps()
         with Operators() as seen:
             step()
         assert 'convolution_backward' in seen.names
@@ -337,7 +337,7 @@ def test_runs_that_are_resumed_can_be_equal(script, shrunk):
 # --------------------------------------------------------------------------------------- configs
 
 
-def test_groups_of_configs(script):
+def test_counted_memory_of_configs(script):
     page = '\n'.join(
         [
             '| config | weights | optimiser | saved for backward | groups | step | fits |',
@@ -346,19 +346,19 @@ def test_groups_of_configs(script):
             '| `b/x` | 0.2 | 0.0 | 0.0 | 0 | **10.5** | 24 GB |',
         ]
     )
-    assert script.groups(page, ['a/x', 'a/y', 'b/x', 'c/new']) == [
-        script.Group('a/x', 0.7),
-        script.Group('a/y', 0.7),
-        script.Group('b/x', 10.5),
-        script.Group('c/new'),
-    ]
+    assert script.counted_memory(page, ['a/x', 'a/y', 'b/x', 'c/new']) == {
+        'a/x': 0.7,
+        'a/y': 0.7,
+        'b/x': 10.5,
+        'c/new': None,
+    }
 
 
 def test_the_page_of_the_counts_is_read(script):
     full_size = sys.modules['full_size'].full_size()
-    groups = script.groups((ROOT / 'docs/speed.md').read_text(), full_size)
-    assert [group.name for group in groups] == full_size
-    assert all(group.peak is not None for group in groups)
+    counted = script.counted_memory((ROOT / 'docs/speed.md').read_text(), full_size)
+    assert [*counted] == full_size
+    assert all(memory is not None for memory in counted.values())
 
 
 def test_the_most_different_come_first(script):
@@ -374,7 +374,7 @@ def test_the_most_different_come_first(script):
 
 def configs_of(script: ModuleType, device: str = 'cpu') -> dict[str, list[str]]:
     found = script.chosen_configs(device, (), ['float32'])
-    return {size: [config.group.name for config in configs] for size, configs in found.items()}
+    return {size: [config.name for config in configs] for size, configs in found.items()}
 
 
 def test_every_method_has_a_small_and_a_large_config_at_the_start(script):
@@ -385,10 +385,8 @@ def test_every_method_has_a_small_and_a_large_config_at_the_start(script):
         assert {name.partition('/')[0] for name in found[size]} == folders
     started = {f'{name}.py' for name in found['small']}
     assert started >= {*sys.modules['kill_and_resume'].METHODS.values()}
-    groups = script.groups(
-        (ROOT / 'docs/speed.md').read_text(), sys.modules['full_size'].full_size()
-    )
-    assert sorted(found['full'] + found['later_full']) == sorted(group.name for group in groups)
+    full_size = sys.modules['full_size'].full_size()
+    assert sorted(found['full'] + found['later_full']) == sorted(full_size)
     assert not configs_of(script)['full']
 
 
@@ -396,7 +394,7 @@ def test_the_order_of_the_checks(script, monkeypatch):
     """A step of all of full size, and its memory, before anything else."""
 
     def configs(*names: str) -> list:
-        return [script.RealConfig(script.Group(name), 'cuda') for name in names]
+        return [script.RealConfig(name, 'cuda') for name in names]
 
     found = dict(
         full=configs('a'), small=configs('b'), later_full=configs('c'), later_small=configs('d')
@@ -424,18 +422,18 @@ def test_equal_steps_run_once(script, monkeypatch):
     class Config(script.RealConfig):
         @property
         def key(self) -> str:
-            return keys[self.group.name]
+            return keys[self.name]
 
         def check(self, kind: str) -> dict:
-            events.append(f'{self.group.name}: {kind}')
+            events.append(f'{self.name}: {kind}')
             if self.key == 'broken':
                 raise script.Missed('as it should be')
-            return dict(text=f'of {self.group.name}')
+            return dict(text=f'of {self.name}')
 
         def forget(self) -> None:
-            events.append(f'{self.group.name} freed')
+            events.append(f'{self.name} freed')
 
-    configs = [Config(script.Group(name), 'cpu') for name in 'abcde']
+    configs = [Config(name, 'cpu') for name in 'abcde']
     turns = script.Turns()
     results = {
         name: script.attempt(check)
@@ -461,7 +459,7 @@ def test_equal_steps_run_once(script, monkeypatch):
     ],
 )
 def test_which_steps_are_equal(script, pair, equal):
-    one, other = (script.RealConfig(script.Group(name), 'cuda') for name in pair)
+    one, other = (script.RealConfig(name, 'cuda') for name in pair)
     assert (one.key == other.key) == equal
     other.cfg.custom_hooks = [dict(type='EMATeacherHook')]
     del other.key
@@ -485,7 +483,7 @@ def test_every_small_config(script, shrunk):
     names = configs_of(script)['small']
     results = {}
     for name in names:
-        config = script.RealConfig(script.Group(name), 'cpu')
+        config = script.RealConfig(name, 'cpu')
         results[name] = script.attempt(lambda config=config: config.train('float32'))
     assert not {name: own for name, own in results.items() if own['status'] != 'passed'}
 
@@ -537,13 +535,13 @@ def waits_on_meta(config: Any) -> list[tuple[str, int, str]]:
 )
 def test_no_step_of_a_config_waits(script, shrunk, name):
     """As in training, with its hooks, the copy of the batch and the norms of gradients."""
-    assert not waits_on_meta(script.RealConfig(script.Group(name), 'meta'))
+    assert not waits_on_meta(script.RealConfig(name, 'meta'))
 
 
 @pytest.mark.parametrize(('device', 'pinned'), [('cuda', True), ('cpu', False)])
 def test_the_batch_is_in_pinned_memory_for_a_gpu(script, shrunk, monkeypatch, device, pinned):
     """Its maps too, and of the kinds that the data loader gives."""
-    config = script.RealConfig(script.Group('dacs/accel-r18_miniviper2minicity'), device)
+    config = script.RealConfig('dacs/accel-r18_miniviper2minicity', device)
     vars(config)['model'] = nn.Identity()  # nothing is built
     monkeypatch.setattr(torch.Tensor, 'pin_memory', lambda x, *_: torch.zeros_like(x))
     monkeypatch.setattr(torch.accelerator, 'is_available', lambda: True)
@@ -560,7 +558,7 @@ def test_a_hook_that_waits_is_found(script, shrunk, monkeypatch, when):
         next(runner.model.parameters()).sum().item()
 
     monkeypatch.setattr(script.HOOKS.get('EMATeacherHook'), when, reads)
-    config = script.RealConfig(script.Group('dacs/accel-r18_miniviper2minicity'), 'meta')
+    config = script.RealConfig('dacs/accel-r18_miniviper2minicity', 'meta')
     assert [Path(__file__).name] == [file for file, _, _ in waits_on_meta(config)]
 
 
@@ -576,7 +574,7 @@ def test_steps_call_the_hooks(script, shrunk, monkeypatch, kind):
         plain(self, runner, *args, **options)
 
     monkeypatch.setattr(hook, 'before_train_iter', note)
-    config = script.RealConfig(script.Group('sepico/distcl_accel-r18_miniviper2minicity'), 'meta')
+    config = script.RealConfig('sepico/distcl_accel-r18_miniviper2minicity', 'meta')
     with sys.modules['full_size'].meta_device(), Waits():
         _, step = config.steps()
         step()
