@@ -75,13 +75,15 @@ class AdaptSegNet(AdversarialAdapter):
                 heads=True,
                 parts=('fused', 'losses', 'current'),
                 detached=('current',),
+                single=self.game.weights,
             )
         losses = add_prefix(self.net.supervise(scores, source.labels), 'source')
         return losses, self.enlarged(self._current(scores), frames)
 
     def current_scores(self, frames: Tensor) -> Levels:
         """The single-frame scores (N, K, h, w) of each level for clips (N, T, 3, H, W)."""
-        return self._current(self.student(frames, heads=True, parts=('current',)))
+        seen = self.student(frames, heads=True, parts=('current',), single=self.game.weights)
+        return self._current(seen)
 
     def _current(self, scores: Mapping[str, HeadScores]) -> Levels:
         return {name: cast(Tensor, scores[name].current) for name in self.game.weights}

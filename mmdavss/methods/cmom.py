@@ -191,7 +191,11 @@ class CMOM(BaseAdapter):
         if self.alignment is not None:
             wanted = (*wanted, 'features')
         return self.net.head_scores(
-            frames, self.for_student(flow), parts=wanted, detached=('current',)
+            frames,
+            self.for_student(flow),
+            parts=wanted,
+            detached=('current',),
+            single=('decode',),
         )
 
     def classify(self, features: Tensor) -> Tensor:

@@ -23,11 +23,10 @@ from mmdavss.ops import chain_flow, forward_splat, resize_flow
 from mmdavss.structures import Clip, DomainBatch
 from mmdavss.utils.errors import check_factors
 from mmdavss.video_nets import HeadScores
+from mmdavss.video_nets.base import SINGLE_FRAMES
 
 from .adversarial import AdversarialAdapter
 
-#: The parts of scores that are of single frames.
-SINGLE_FRAMES = ('current', 'key')
 #: Scores of the current and of the previous frame for each classifier.
 FramePairs = dict[str, tuple[Tensor, Tensor]]
 
@@ -104,6 +103,7 @@ class DAVSN(AdversarialAdapter):
                     heads=True,
                     parts=('fused', 'losses', *seen),
                     detached=seen,
+                    single=self.game.weights,
                 )
             losses = add_prefix(self.net.supervise(scores, batch.source.labels), 'source')
             yield losses, dict(source=self.frame_pairs(scores, clip)) if seen else {}

@@ -18,6 +18,7 @@ from mmdavss.structures import sample_labels
 
 from .base import (
     HEAD_PARTS,
+    SINGLE_FRAMES,
     HeadScores,
     feature_channels,
     frame_scores,
@@ -364,23 +365,24 @@ class Accel(PropagatingNet):
         levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
         detached: Collection[str] = (),
+        single: Collection[str] | None = None,
     ) -> dict[str, HeadScores]:
         if self.stage == 1:
-            return super().head_scores(frames, flow, levels, parts, detached)
+            return super().head_scores(frames, flow, levels, parts, detached, single)
         separate = self.reference_segmentor is not None
         if self.fusion_level == 'feature' and separate and 'key' in parts:
             # The reference branch ends in features, and its own classifiers are not trained in this
             # stage: the key frame goes through the update branch, as the current one does.
-            keys = super().head_scores(frames, parts=('key',))
+            keys = super().head_scores(frames, parts=('key',), single=single)
             others = [part for part in parts if part != 'key']
-            scores = self.head_scores(frames, flow, levels, others, detached)
-            return {name: own._replace(key=keys[name].key) for name, own in scores.items()}
+            scores = self.head_scores(frames, flow, levels, others, detached, single)
+            return scores | {name: scores[name]._replace(key=own.key) for name, own in keys.items()}
         fuses = 'fused' in parts
         if isinstance(self.segmentor, HRDA):
             if fuses:
                 return self._scale_scores(frames, flow, levels, 'losses' in parts)
             others = [part for part in parts if part != 'key']
-            scores = super().head_scores(frames, flow, levels, others, detached)
+            scores = super().head_scores(frames, flow, levels, others, detached, single)
             if 'key' in parts:
                 with torch.no_grad():
                     key_scores = self._scale_key_scores(frames[:, 0])
@@ -397,9 +399,16 @@ class Accel(PropagatingNet):
                 key = self._key_levels(frames[:, 0])
         # Where features are joined a reference may have no auxiliary classifiers.
         key_heads = segmentor_heads(self.reference)
+        without = [part for part in parts if part not in SINGLE_FRAMES]
         return {
             name: self._head_scores(
-                head, key_heads.get(name), current, key, to_key, parts, detached
+                head,
+                key_heads.get(name),
+                current,
+                key,
+                to_key,
+                parts if single is None or name in single else without,
+                detached,
             )
             for name, head in self.heads.items()
         }

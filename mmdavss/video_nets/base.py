@@ -61,6 +61,8 @@ class HeadScores(NamedTuple):
 
 #: The parts of :class:`HeadScores` that are given unless others are asked for.
 HEAD_PARTS = HeadScores._fields[:4]
+#: Those of frames alone.
+SINGLE_FRAMES = ('current', 'key')
 #: In how many forms a compiled module may exist: student, teacher and others share those of their
 #: class, each with and without gradient, in training and tests, and so on. Beyond it, torch runs
 #: what is not compiled.
@@ -270,6 +272,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         heads: bool = False,
         parts: Collection[str] = HEAD_PARTS,
         detached: Collection[str] = (),
+        single: Collection[str] | None = None,
     ) -> Tensor | dict[str, HeadScores]:
         """Scores of the current frame.
 
@@ -285,6 +288,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
                 adversarial method have to be called, their methods reduce no gradient.
             parts: As of :meth:`head_scores`.
             detached: As of :meth:`head_scores`.
+            single: As of :meth:`head_scores`.
 
         Returns:
             (N, K, h, w), or :meth:`head_scores`.
@@ -292,7 +296,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         if frames is None:
             return visit_gradients(self)
         if heads:
-            return self.head_scores(frames, flow, parts=parts, detached=detached)
+            return self.head_scores(frames, flow, parts=parts, detached=detached, single=single)
         return self.scores(frames, flow, features)
 
     @abstractmethod
@@ -341,6 +345,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
         detached: Collection[str] = (),
+        single: Collection[str] | None = None,
     ) -> dict[str, HeadScores]:
         """Scores of every classifier, for losses over time.
 
@@ -353,28 +358,33 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
                 ``losses``.
             detached: Parts that get no gradient, ``current``: a pass that serves them only keeps no
                 graph.
+            single: Classifiers of which ``current`` and ``key`` are wanted; None: of all.
 
         Returns:
-            For each of :attr:`heads` its scores; with ``losses`` among `parts` also maps that only
-            supervised losses need: ``detail`` and ``context`` of :class:`HRDA`. Here the current
-            frame is seen alone.
+            For each of :attr:`heads` its scores, if any are wanted; with ``losses`` among `parts`
+            also maps that only supervised losses need: ``detail`` and ``context`` of :class:`HRDA`.
+            Here the current frame is seen alone.
         """
         fused, current, key = {}, {}, {}
+        alone = {name: h for name, h in self.heads.items() if single is None or name in single}
         if 'fused' in parts or 'current' in parts:
             featured = 'features' in parts
             with graph_for('fused' in parts or featured or 'current' not in detached):
                 seen = self.levels(frames[:, -1]) if levels is None else levels
+                heads = self.heads if 'fused' in parts else alone
                 fused = frame_scores(
-                    self.segmentor, seen, frames[:, -1], self.heads, 'losses' in parts, featured
+                    self.segmentor, seen, frames[:, -1], heads, 'losses' in parts, featured
                 )
         if 'current' in parts:
-            current = {name: maps.fused for name, maps in fused.items()}
+            current = {
+                name: maps.fused for name, maps in fused.items() if single is None or name in single
+            }
             if 'current' in detached:
                 current = {name: maps.detach() for name, maps in current.items()}
         if 'key' in parts:
             with torch.no_grad():
                 key = frame_scores(
-                    self.segmentor, self.levels(frames[:, 0]), frames[:, 0], self.heads, False
+                    self.segmentor, self.levels(frames[:, 0]), frames[:, 0], alone, False
                 )
         return {
             name: maps._replace(

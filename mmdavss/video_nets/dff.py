@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple, cast
 
 import torch
 from mmseg.registry import MODELS
@@ -123,9 +123,11 @@ class DFF(PropagatingNet):
         levels: tuple[Tensor, ...] | None = None,
         parts: Collection[str] = HEAD_PARTS,
         detached: Collection[str] = (),
+        single: Collection[str] | None = None,
     ) -> dict[str, HeadScores]:
         if self._single_frame(frames):
-            return super().head_scores(frames, flow, levels, parts, detached)
+            return super().head_scores(frames, flow, levels, parts, detached, single)
+        alone = {name: h for name, h in self.heads.items() if single is None or name in single}
         current: dict[str, Tensor] = {}
         key: dict[str, Tensor] = {}
         features: dict[str, Tensor | None] = {}
@@ -134,17 +136,21 @@ class DFF(PropagatingNet):
         if 'current' in parts:
             with graph_for('features' in parts or 'current' not in detached):
                 levels = self.levels(frames[:, -1]) if levels is None else levels
-                for name, head in self.heads.items():
+                for name, head in alone.items():
                     featured = 'features' in parts and name == 'decode'
                     current[name], features[name] = with_features(head, levels, featured)
         with graph_for(carries):
             seen = self.levels(frames[:, 0]) if carries or 'key' in parts else ()
+            of_key = self._own_features(seen) if carries else {}
         if 'key' in parts:
             with torch.no_grad():
-                key = {name: head(seen) for name, head in self.heads.items()}
+                key = {
+                    name: head.cls_seg(of_key[name].detach()) if carries else head(seen)
+                    for name, head in alone.items()
+                }
         if carries:
             fused = self._carried_scores(
-                seen, frames, flow, levels, 'losses' in parts, current.get('decode')
+                of_key, frames, flow, levels, 'losses' in parts, current.get('decode')
             )
         if 'current' in detached:
             current = {name: maps.detach() for name, maps in current.items()}
@@ -173,27 +179,33 @@ class DFF(PropagatingNet):
                 return self.supervise(scores, sample_labels(data_samples))
             return segmentor_losses(self.segmentor, current, data_samples)
         # Not by head_scores: the current frame's own would cost a pass through the backbone.
-        carried = self._carried_scores(self.levels(frames[:, 0]), frames, flow, levels)
+        features = self._own_features(self.levels(frames[:, 0]))
+        carried = self._carried_scores(features, frames, flow, levels)
         return self.supervise(
             {name: HeadScores(fused, losses=own) for name, (fused, own) in carried.items()},
             sample_labels(data_samples),
         )
 
+    def _own_features(self, levels: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """What each head's classifier gets, (N, C, h, w)."""
+        # Split heads: mmseg's own have no `_forward_feature`.
+        heads = cast(Mapping[str, Any], self.heads)
+        return {name: head._forward_feature(levels) for name, head in heads.items()}
+
     def _carried_scores(
         self,
-        key: tuple[Tensor, ...],
+        features: dict[str, Tensor],
         frames: Tensor,
         flow: Tensor | None,
         levels: tuple[Tensor, ...] | None,
         own_losses: bool = True,
         own: Tensor | None = None,
     ) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
-        """For each head the scores from the key frame's levels, and the net's own losses."""
+        """For each head the scores from features of the key frame, and the net's own losses."""
         to_key = self.key_flow(frames, flow)
         scores = {}
-        head: Any  # split: mmseg's own have no `_forward_feature`
         for name, head in self.heads.items():
-            carried = self.carry(head._forward_feature(key), to_key)
+            carried = self.carry(features[name], to_key)
             if name != 'decode':
                 scores[name] = head.cls_seg(carried), {}
             elif own_losses:

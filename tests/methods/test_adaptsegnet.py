@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,7 @@ class Stub(nn.Module):
         heads: bool = True,
         parts: tuple = (),
         detached: tuple = (),
+        single: Collection[str] | None = None,
     ) -> dict[str, HeadScores]:
         maps = {name: level(frames[:, -1]) for name, level in self.levels.items()}
         return {

@@ -98,7 +98,7 @@ class Published(nn.Module):
         )
         self.domains = ['trg', 'src']
 
-    def forward(self, frames, flow, heads, parts, detached=()):
+    def forward(self, frames, flow, heads, parts, detached=(), single=None):
         domain = self.domains.pop()
         return {
             name: HeadScores(

@@ -33,6 +33,8 @@ from mmdavss.testing.numerics import double_precision
 from mmdavss.video_nets import clip_scores
 from tests.methods.table import CASES, FLOW_NET, HRDA
 
+aten = torch.ops.aten
+
 
 class Passes(Counter):
     """Number of passes by part and direction."""
@@ -205,7 +207,9 @@ def daformer(n: Net, masked: bool = False) -> Passes:
 def hcl(n: Net) -> Passes:
     """The fused scores of three models; of two of them the current frame's level is contrasted."""
     seen = int(1 not in n.read)  # that frame is read for the contrast alone
-    student = n.scores('decode', 'aux', gradient=True) + passes(True, backbone=seen)
+    student = n.scores('decode', 'aux', gradient=True) + passes(backbone=seen)
+    # Its gradient begins at that level, inside the backbone.
+    student += Passes({('level', 'backward'): seen})
     labels = n.labels('decode', 'aux')
     teacher = labels + passes(backbone=seen)
     return student.of('student') + teacher.of('teacher') + labels.of('history')
@@ -221,6 +225,20 @@ def quadmix(n: Net) -> Passes:
     student += passes(True, fusion=2 * (SIZE[0] * SIZE[1] // FEATURES - 1))
     student += n.scores('decode', gradient=True)
     return student.of('student') + n.labels('decode', 'aux').of('labeller')
+
+
+def of_decode(parts: dict[str, int]) -> dict[str, int]:
+    """Without auxiliary scores."""
+    return {part: count for part, count in parts.items() if part != 'aux'}
+
+
+def cmom(n: Net) -> Passes:
+    """Source and mix, of which the classifier confirms the means of 8 and of 2 regions."""
+    source = n.supervised() + passes(**of_decode(n.current))
+    mix = n.supervised() + passes(**of_decode(n.shown))
+    # What is aligned are features of the current frame.
+    mix += Passes({('backbone', 'backward'): int(1 not in n.read)})
+    return source + mix + passes(decode=10 / FEATURES)
 
 
 def of_owners(needed: Passes) -> Passes:
@@ -293,8 +311,7 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
         n.supervised() + passes(**n.shown) + SINGLE + passes(backbone=1, decode=1, aux=1)
     ),
     'davsn_source_free': lambda n: SINGLE + passes(backbone=1, decode=1, aux=1),
-    # Of source and mix, of which the classifier confirms the means of 8 and of 2 regions.
-    'cmom': lambda n: n.supervised() + n.supervised() + passes(decode=10 / FEATURES),
+    'cmom': cmom,
     'tps': lambda n: (
         n.supervised() + n.labels('decode', 'aux') + n.scores('decode', 'aux', gradient=True)
     ),
@@ -349,11 +366,6 @@ ONLY: dict[str, tuple[str, ...]] = {
     # The net is what the row is for; on others it is source_only.
     'source_only_dff': ('dff',),
     'source_only_distortion_aware': ('distortion_aware',),
-    # Elsewhere the current frame goes back from a level inside the backbone, which is no pass.
-    'hcl': ('per_frame', 'accel'),
-    # Elsewhere it has auxiliary scores of single frames that nothing reads.
-    'cmom': ('accel',),
-    'cmom_released': ('accel',),
     # Their options change a loss or a part of the method, no pass of a net.
     **{row: ('accel',) for name in ('stpl', 'sepico_dist') for row in ALIKE[name]},
 }
@@ -367,22 +379,31 @@ OF_THEIR_OWN = (
 WITHOUT_NET = ('flow_pretraining', 'sfm_pretraining')
 
 
-#: What is in no network that a config names: kernels of a blur, products of matrices in losses.
+#: Kernels of a blur, which is drawn for some of the clips, are in no network that a config names.
 NO_NETWORK = ('other', 'losses')
-#: Parts of methods whose passes are not written down here.
-UNCOUNTED = (
-    'fusion',
-    'projection',
-    'teacher_projection',
-    'decoders',
-    'gate',
-    'sfm',
-    'distillation',
-)
 #: Passes of the discriminators by type of the method: frozen ones, for the student's loss, and
 #: learnt ones. By default those of the target, and those of both domains. I2VDA shows two frames of
 #: the target and one of the source, RDA the attacked target to frozen ones besides.
 JUDGED = dict(I2VDA=(1, 1.5), RDA=(2, 2))
+
+
+def alone(net: nn.Module, inputs: tuple, weights: bool, gradient: bool) -> Counter[str]:
+    """FLOPs of a pass of a part by itself, by direction.
+
+    Args:
+        net: The part.
+        inputs: Its inputs.
+        weights: Whether its weights get a gradient.
+        gradient: Whether its inputs do.
+    """
+    net.requires_grad_(weights)
+    shown = tree_map(lambda x: x.detach().requires_grad_(gradient), inputs)
+    with NetworkFlops({'all': net}) as counter:
+        total = sum(maps.sum() for maps in tree_leaves(net(*shown)))
+        if total.requires_grad:
+            total.backward()
+    flops = counter.found['all']
+    return Counter(forward=flops.forward, backward=flops.backward)
 
 
 def judgements(net: nn.Module, inputs: tuple, frozen: float, learnt: float) -> Counter[tuple]:
@@ -396,14 +417,158 @@ def judgements(net: nn.Module, inputs: tuple, frozen: float, learnt: float) -> C
     """
     found: Counter[tuple] = Counter()
     for fixed, count in ((True, frozen), (False, learnt)):
-        net.requires_grad_(not fixed)
-        shown = tree_map(lambda x, fixed=fixed: x.detach().requires_grad_(fixed), inputs)
-        with NetworkFlops({'all': net}) as counter:
-            sum(scores.sum() for scores in tree_leaves(net(*shown))).backward()
-        flops = counter.found['all']
-        found['discriminator', 'rest', 'forward'] += count * flops.forward
-        found['discriminator', 'rest', 'backward'] += count * flops.backward
+        for way, flops in alone(net, inputs, weights=not fixed, gradient=fixed).items():
+            found['discriminator', 'rest', way] += count * flops
     return found
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a method needs of a part that no video net has.
+
+    Attributes:
+        inputs: Shapes of its inputs.
+        count: Its passes.
+        weights: Whether its weights get a gradient.
+        gradient: Whether its inputs do.
+    """
+
+    inputs: tuple[tuple[int, ...], ...]
+    count: int = 1
+    weights: bool = True
+    gradient: bool = True
+
+
+#: Shapes (N, C, h, w) of the levels of current frames.
+Levels = list[tuple[int, int, int, int]]
+#: What STPL projects, queries and keys, by its contrast. The same queries serve two contrasts.
+PROJECTED = {
+    'spatio_temporal': 2,
+    'spatial': 2,
+    'temporal': 2,
+    'spatial+temporal': 3,
+    'duplicate': 1,
+}
+
+
+def confident_pixels(model: nn.Module, levels: Levels) -> int:
+    """Pixels of a frame that STPL contrasts."""
+    return max(1, math.floor(model.confident_ratio * math.prod(levels[-1][2:])))
+
+
+def parts_of_stpl(model: nn.Module, levels: Levels, _: list[tuple]) -> dict[str, Part]:
+    """Both views are fused (equation 2); of what is contrasted the confident pixels are projected.
+
+    Both sides of the contrast get a gradient.
+    """
+    n, channels, h, w = levels[-1]
+    found = {}
+    if model.fusion is not None:
+        found['fusion'] = Part(((n, 2, channels, h, w),), 2)
+        channels = model.fusion.out_channels
+    pixels = n, channels, confident_pixels(model, levels), 1
+    return found | dict(projection=Part((pixels,), PROJECTED[model.contrast]))
+
+
+def parts_of_sfc(model: nn.Module, _: Levels, shown: list[tuple]) -> dict[str, Part]:
+    """Each class that occurs in one of the frames (equation 5), of both classifiers' scores.
+
+    SFM is frozen, and the gradient goes through it to the scores of both frames.
+    """
+    assert len(shown) == 2
+    pairs = 0
+    for _, _, *regions in shown:
+        for current, previous in zip(*(maps.argmax(1) for maps in regions), strict=True):
+            pairs += len({*current.unique().tolist(), *previous.unique().tolist()})
+    frames = pairs, 3, *SIZE
+    return {'sfm.flow_net': Part((frames, frames), weights=False)}
+
+
+def parts_of_dacs(model: nn.Module, levels: Levels, _: list[tuple]) -> dict[str, Part]:
+    """The last level of both domains, in tokens, and what a frozen network makes of the images."""
+    if model.distillation is None:
+        return {}
+    n, channels, h, w = levels[-1]
+    images = n, 3, *model.distillation.size
+    return {
+        'distillation.head': Part(((n, h * w, channels),), 2),
+        'distillation.backbone': Part((images,), 2, weights=False, gradient=False),
+    }
+
+
+def contrasted(model: nn.Module, levels: Levels) -> tuple[int, int, int, int]:
+    """Shape of the stages that SePiCo contrasts, joined at the size of the largest one."""
+    stages = [levels[i] for i in model.contrast_stages]
+    n, _, h, w = max(stages, key=lambda stage: stage[2:])
+    return n, sum(channels for _, channels, _, _ in stages), h, w
+
+
+#: Of methods by their type, from the model, the levels and what its SFM was shown.
+OWN_PARTS: dict[str, Callable[[nn.Module, Levels, list[tuple]], dict[str, Part]]] = {
+    'STPL': parts_of_stpl,
+    'SFC': parts_of_sfc,
+    'DACS': parts_of_dacs,
+    # Source and target; statistics are those of the plain source, by the teacher.
+    'SePiCo': lambda model, levels, _: dict(
+        projection=Part((contrasted(model, levels),), 2),
+        teacher_projection=Part((contrasted(model, levels),), weights=False, gradient=False),
+    ),
+    # Queries, and keys that get no gradient.
+    'HCL': lambda model, levels, _: dict(
+        projection=Part((levels[LEVEL],)),
+        teacher_projection=Part((levels[LEVEL],), weights=False, gradient=False),
+    ),
+    # Each decoder sees the features once, which get a gradient of it.
+    'UR': lambda model, levels, _: {
+        f'decoders.{i}': Part((levels[-1],)) for i in range(len(model.decoders))
+    },
+    # It chooses once, from amplitudes without a gradient.
+    'RDA': lambda model, levels, _: (
+        {}
+        if model.gate is None
+        else dict(gate=Part(((levels[0][0], model.bands, 3),), gradient=False))
+    ),
+}
+
+
+def of_contrast(model: nn.Module, levels: Levels) -> int:
+    """Scores of all pairs of a clip, and the gradients of queries and of keys."""
+    pairs = levels[0][0] * confident_pixels(model, levels) ** 2
+    contrasts = 2 if model.contrast == 'spatial+temporal' else 1
+    return contrasts * 3 * 2 * pairs * model.projection.out_channels
+
+
+def of_gaussians(model: nn.Module, levels: Levels) -> int | None:
+    """Of each cell, by class: with the means and the variances, in both domains.
+
+    The scores and their gradients take four, and the regulariser's gradient one. The statistics
+    are of three more: sums, distances from the means, and sums of their squares.
+    """
+    covariance = model.statistics.covariance
+    if covariance is None or covariance.dim() == 3 or model.contrastive_loss.reg_weight == 0:
+        return None
+    n, _, h, w = contrasted(model, levels)
+    return (2 * (4 + 1) + 3) * 2 * n * h * w * model.num_classes * model.projection.out_channels
+
+
+#: FLOPs of products of matrices in losses and statistics, by type of the method. Others have none.
+#: Means of classes and sums of bands are products with zeros and ones.
+PRODUCTS: dict[str, Callable[[nn.Module, Levels], int | None]] = {
+    'STPL': of_contrast,
+    'SePiCo': of_gaussians,
+    # The bands' mean amplitude and change, what is exchanged, and its gradient.
+    'RDA': lambda model, levels: (
+        0 if model.gate is None else 4 * 2 * levels[0][0] * 3 * model.bands * math.prod(SIZE)
+    ),
+    # Class vectors of source, target and augmented target, and their gradients.
+    'QuadMix': lambda model, levels: (
+        2 * 3 * 2 * levels[-1][0] * math.prod(levels[-1][2:]) * NUM_CLASSES**2
+    ),
+    # Not written down; SFM adds flows up by a product with zeros and ones.
+    'SFC': lambda model, levels: None,
+    'CMOM': lambda model, levels: None,
+    'HCL': lambda model, levels: None,
+}
 
 
 def parts_of(net: nn.Module) -> dict[str, nn.Module]:
@@ -420,6 +585,8 @@ def parts_of(net: nn.Module) -> dict[str, nn.Module]:
     return {name: part for name, part in found.items() if part is not None}
 
 
+#: The level that HCL contrasts.
+LEVEL = 2
 #: By video net, size of the frame and what of the net is learnt.
 FLOPS: dict[tuple, dict[tuple[str, str], int]] = {}
 
@@ -460,7 +627,18 @@ def counted_flops(net: nn.Module, size: tuple[int, int]) -> dict[tuple[str, str]
         sum(maps.sum() for maps in parts['backbone'](image.requires_grad_())).backward()
     # What the gradient of the image takes besides.
     found['image', 'backward'] = counter.found['backbone'].backward - found['backbone', 'backward']
+    with NetworkFlops(dict(backbone=parts['backbone'])) as counter:
+        level = parts['backbone'](image.detach())[LEVEL].sum()
+        if level.requires_grad:
+            level.backward()
+    found['level', 'backward'] = counter.found['backbone'].backward
     return found
+
+
+@torch.no_grad()
+def levels_of(model: nn.Module, clips: int) -> Levels:
+    levels = model.student.segmentor.backbone(torch.zeros(clips, 3, *SIZE))
+    return [tuple(level.shape) for level in levels]
 
 
 @pytest.fixture(autouse=True)
@@ -528,8 +706,26 @@ def test_passes_of_a_head_with_features_of_its_own() -> None:
     means = 10 * 2 * 8 * NUM_CLASSES / flops_of_a_frame(model.student)['decode', 'forward']
     supervised = NETS['per_frame'].supervised()
     # The key frame of the mix, for the consensus.
-    needed = supervised + supervised + passes(backbone=1, decode=1, aux=1) + passes(decode=means)
+    needed = supervised + supervised + passes(backbone=1, decode=1) + passes(decode=means)
     assert_passes(model, CASES['cmom'], needed.of('student'))
+
+
+@pytest.mark.parametrize('net', NETS)
+def test_passes_of_one_judged_level(net: str) -> None:
+    """Without auxiliary scores that no discriminator sees."""
+    n = NETS[net]
+    judged = n.supervised() + passes(**of_decode(n.current)) + passes(True, backbone=1, decode=1)
+    shown = n.supervised() + passes(**of_decode(n.shown))
+    needed = dict(
+        adaptsegnet=judged,
+        # Of the target both levels are to be consistent over time.
+        davsn=shown + SINGLE + passes(backbone=1, decode=1, aux=1),
+    )
+    for name, of_method in needed.items():
+        model = build_method(
+            CASES[name], student=small_net(n.config), auxiliary_adversarial_weight=None
+        )
+        assert_passes(model, CASES[name], of_method.of('student'))
 
 
 def assert_passes(
@@ -545,18 +741,26 @@ def assert_passes(
         for owner in owners
         for part, module in parts_of(getattr(model, owner)).items()
     }
+    shown: list[tuple] = []
+    if sfm := getattr(model, 'sfm', None):
+        networks['sfm rest'] = sfm.flow_net
+        sfm.register_forward_pre_hook(lambda _, inputs: shown.append(inputs))
     judge = getattr(model, 'discriminator', None)
     judge = getattr(judge, 'network', judge)  # of a VideoDiscriminator
     judged: list[tuple] = []
     if judge is not None:
         judge.register_forward_pre_hook(lambda _, inputs: judged.append(inputs))
     run = Training(case, model, build_optimisers(model))
-    with NetworkFlops(networks) as counter:
+    counter = NetworkFlops(networks)
+    # In place, which PyTorch's counter does not know.
+    for known, own in ((aten.addmm, aten.addmm_), (aten.baddbmm, aten.baddbmm_)):
+        counter.flop_registry[own] = counter.flop_registry[known]
+    with counter:
         run(training_batch(case))
     found = {
         (*name.split(), way): value
         for name, flops in counter.found.items()
-        if name not in NO_NETWORK and name.removesuffix(' rest') not in UNCOUNTED
+        if name not in NO_NETWORK
         for way, value in (('forward', flops.forward), ('backward', flops.backward))
         if value
     }
@@ -566,10 +770,25 @@ def assert_passes(
     clips_of_a_batch = 2 * case.clips
     expected: Counter[tuple] = Counter()
     for (owner, part, way), count in needed.items():
-        own = 'backbone' if part == 'image' else part
+        own = 'backbone' if part in ('image', 'level') else part
         expected[owner, own, way] += clips_of_a_batch * count * frame[owner][part, way]
     if judge is not None:
         expected += judgements(judge, judged[0], *JUDGED.get(case.model['type'], (1, 2)))
+    kind = case.model['type']
+    levels = levels_of(model, clips_of_a_batch) if kind in {*OWN_PARTS, *PRODUCTS} else []
+    if products := PRODUCTS.get(kind):
+        stated = products(model, levels)
+    else:
+        stated = 0
+    losses = counter.found['losses']
+    if stated is not None:
+        assert losses.forward + losses.backward == stated
+    if kind in OWN_PARTS:
+        for name, part in OWN_PARTS[kind](model, levels, shown).items():
+            inputs = tuple(map(torch.zeros, part.inputs))
+            flops = alone(model.get_submodule(name), inputs, part.weights, part.gradient)
+            for way, value in flops.items():
+                expected[name.partition('.')[0], 'rest', way] += part.count * value
     expected = Counter({key: value for key, value in expected.items() if value})
     ratio = sum(found.values()) / sum(expected.values())
     assert found == pytest.approx(expected, rel=1e-9), f'{ratio:.2f} of what is needed'

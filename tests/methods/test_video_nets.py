@@ -16,6 +16,7 @@ from mmdavss.testing import (
     train,
 )
 from mmdavss.testing.methods import training_batch
+from mmdavss.video_nets.base import HEAD_PARTS, SINGLE_FRAMES
 from tests.methods.table import CASES
 
 pytestmark = pytest.mark.sampled
@@ -231,6 +232,37 @@ def test_head_scores_computes_what_is_asked(method, batch, net, parts, passes):
             torch.testing.assert_close(getattr(score, part), getattr(whole[name], part))
         if 'losses' in parts:
             assert score.losses.keys() == whole[name].losses.keys()
+
+
+@pytest.mark.parametrize('net', ['per_frame', 'accel', 'dff', 'distortion_aware'])
+def test_head_scores_of_single_frames_of_some_classifiers(method, batch, net):
+    model = method(net, type='SourceOnly').eval()
+    clip = model.data_preprocessor(batch(augmented=False))['inputs']
+    student, flow = model.student, model.clip_flow(clip)
+    whole = student.head_scores(clip.frames, flow)
+    seen = []
+    student.segmentor.auxiliary_head.register_forward_hook(lambda *args: seen.append(None))
+    for parts in (HEAD_PARTS, ('fused', 'losses', 'current'), SINGLE_FRAMES):
+        scores = student.head_scores(clip.frames, flow, parts=parts, single=('decode',))
+        for part in parts:
+            torch.testing.assert_close(
+                getattr(scores['decode'], part), getattr(whole['decode'], part)
+            )
+        if 'fused' in parts:
+            torch.testing.assert_close(scores['aux'].fused, whole['aux'].fused)
+    # What is fused takes those of the current frame, in Accel of the key frame too.
+    assert len(seen) == dict(per_frame=2, accel=4).get(net, 0)
+
+
+def test_features_of_the_key_frame_are_computed_once(method, batch):
+    model = method('dff', type='SourceOnly').eval()
+    clip = model.data_preprocessor(batch(augmented=False))['inputs']
+    seen = []
+    head = model.student.segmentor.decode_head
+    feature = head._forward_feature
+    head._forward_feature = lambda levels: seen.append(None) or feature(levels)
+    model.student.head_scores(clip.frames, model.clip_flow(clip), parts=('fused', 'key'))
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize('net', ['dff', 'distortion_aware'])
