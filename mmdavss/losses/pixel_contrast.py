@@ -64,7 +64,8 @@ class LogSumExp(torch.autograd.Function):
         lowest = torch.finfo(queries.dtype).min
         result = queries.new_empty(len(queries))
         if needs_grad:
-            grad_queries, grad_keys = torch.empty_like(queries), torch.zeros_like(keys)
+            grad_queries = torch.empty_like(queries)
+            grad_keys = torch.zeros_like(keys) if ctx.needs_input_grad[1] else None
         for start in range(0, len(queries), max(block, 1)):
             rows = slice(start, start + block)
             q = queries[rows]
@@ -82,7 +83,8 @@ class LogSumExp(torch.autograd.Function):
                 weight = torch.where(weight > 0, weight * (scale / total), 0.0)
                 torch.mm(scores, keys, out=grad_queries[rows])
                 grad_queries[rows].mul_(weight)
-                grad_keys.addmm_(scores.T, q * weight)
+                if grad_keys is not None:
+                    grad_keys.addmm_(scores.T, q * weight)
         ctx.mark_non_differentiable(result)
         if needs_grad:
             ctx.save_for_backward(grad_queries, grad_keys)
@@ -92,7 +94,8 @@ class LogSumExp(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         grad_queries, grad_keys = ctx.saved_tensors
-        return grad_queries * grad, grad_keys * grad, None, None, None, None, None
+        grad_keys = None if grad_keys is None else grad_keys * grad
+        return grad_queries * grad, grad_keys, None, None, None, None, None
 
 
 def stpl_loss(

@@ -247,14 +247,15 @@ class StrongAugment(nn.Module):
 
     def blur(self, clips: Tensor, whether: bool | None = None) -> Tensor:
         """Applies Gaussian blur to all clips or to none; if None, to each with `blur_prob`."""
-        low, high = self.blur_sigma
-        draw = self._draw(clips)[0]
+        draw = self._draw(clips)
         chosen = self._chosen(clips, whether, self.blur_prob)
-        height, width = clips.shape[-2:]
-        size = (self.kernel_size(height), self.kernel_size(width))
 
         def change(part: Tensor) -> Tensor:
-            return gaussian_blur(part, (low + (high - low) * draw[chosen]).tolist(), size)
+            low, high = self.blur_sigma
+            sigmas = low + (high - low) * draw[0, chosen]
+            height, width = part.shape[-2:]
+            size = (self.kernel_size(height), self.kernel_size(width))
+            return gaussian_blur(part, sigmas.tolist(), size)
 
         return _changed(clips, chosen, change)
 
@@ -279,8 +280,7 @@ class StrongAugment(nn.Module):
 
         On the device, what is not drawn could not be skipped without waiting for the device.
         """
-        shape = (count, len(clips), 1, 1, 1, 1)
-        return torch.rand(shape, dtype=clips.dtype, device='cpu').flatten(1)
+        return torch.rand(count, len(clips), dtype=clips.dtype, device='cpu')
 
 
 @MODELS.register_module()

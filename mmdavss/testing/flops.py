@@ -17,8 +17,11 @@ from torch.nn.modules.module import (
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 aten = torch.ops.aten
-#: Attention on the CPU, which PyTorch's counter does not know, and what it knows instead.
-ON_CPU = {
+#: What PyTorch's counter does not know, attention on the CPU and products in place, and what it
+#: knows instead.
+UNKNOWN = {
+    aten.addmm_: aten.addmm,
+    aten.baddbmm_: aten.baddbmm,
     aten._scaled_dot_product_flash_attention_for_cpu: aten._scaled_dot_product_flash_attention,
     aten._scaled_dot_product_flash_attention_for_cpu_backward: (
         aten._scaled_dot_product_flash_attention_backward
@@ -84,7 +87,7 @@ class NetworkFlops(FlopCounterMode):
             return count
 
         convolutions = {aten.convolution: forward, aten.convolution_backward: backward}
-        formulas = flop_registry | {own: flop_registry[known] for own, known in ON_CPU.items()}
+        formulas = flop_registry | {own: flop_registry[known] for own, known in UNKNOWN.items()}
         mapping: dict[Any, Callable[..., int]] = {
             operation: partial(self._product, formula)
             for operation, formula in formulas.items()

@@ -19,6 +19,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
+from mmdavss.losses import DistCLLoss
 from mmdavss.modules import frozen_forward, most_confident
 from mmdavss.testing import (
     NUM_CLASSES,
@@ -32,8 +33,6 @@ from mmdavss.testing.methods import SEGMENTOR, SIZE, Training, training_batch
 from mmdavss.testing.numerics import double_precision
 from mmdavss.video_nets import clip_scores
 from tests.methods.table import CASES, FLOW_NET, HRDA
-
-aten = torch.ops.aten
 
 
 class Passes(Counter):
@@ -470,7 +469,7 @@ def parts_of_stpl(model: nn.Module, levels: Levels, _: list[tuple]) -> dict[str,
     return found | dict(projection=Part((pixels,), PROJECTED[model.contrast]))
 
 
-def parts_of_sfc(model: nn.Module, _: Levels, shown: list[tuple]) -> dict[str, Part]:
+def parts_of_sfc(model: nn.Module, levels: Levels, shown: list[tuple]) -> dict[str, Part]:
     """Each class that occurs in one of the frames (equation 5), of both classifiers' scores.
 
     SFM is frozen, and the gradient goes through it to the scores of both frames.
@@ -518,7 +517,7 @@ OWN_PARTS: dict[str, Callable[[nn.Module, Levels, list[tuple]], dict[str, Part]]
         projection=Part((levels[LEVEL],)),
         teacher_projection=Part((levels[LEVEL],), weights=False, gradient=False),
     ),
-    # Each decoder sees the features once, which get a gradient of it.
+    # Each decoder sees the features of the current frame once, which get a gradient.
     'UR': lambda model, levels, _: {
         f'decoders.{i}': Part((levels[-1],)) for i in range(len(model.decoders))
     },
@@ -541,12 +540,13 @@ def of_contrast(model: nn.Module, levels: Levels) -> int:
 def of_gaussians(model: nn.Module, levels: Levels) -> int | None:
     """Of each cell, by class: with the means and the variances, in both domains.
 
-    The scores and their gradients take four, and the regulariser's gradient one. The statistics
-    are of three more: sums, distances from the means, and sums of their squares.
+    The scores and their gradients take four, and the regulariser's gradient, which is the same for
+    all cells, one. The statistics take three more: sums, distances from the means, and sums of
+    their squares.
     """
     covariance = model.statistics.covariance
-    if covariance is None or covariance.dim() == 3 or model.contrastive_loss.reg_weight == 0:
-        return None
+    if not isinstance(model.contrastive_loss, DistCLLoss) or covariance.dim() == 3:
+        return None  # not written down
     n, _, h, w = contrasted(model, levels)
     return (2 * (4 + 1) + 3) * 2 * n * h * w * model.num_classes * model.projection.out_channels
 
@@ -564,10 +564,13 @@ PRODUCTS: dict[str, Callable[[nn.Module, Levels], int | None]] = {
     'QuadMix': lambda model, levels: (
         2 * 3 * 2 * levels[-1][0] * math.prod(levels[-1][2:]) * NUM_CLASSES**2
     ),
+    # Scores of all pairs of an image's cells, and the gradient of the queries.
+    'HCL': lambda model, levels: (
+        2 * 2 * levels[LEVEL][0] * math.prod(levels[LEVEL][2:]) ** 2 * model.projection.out_channels
+    ),
     # Not written down; SFM adds flows up by a product with zeros and ones.
     'SFC': lambda model, levels: None,
     'CMOM': lambda model, levels: None,
-    'HCL': lambda model, levels: None,
 }
 
 
@@ -665,15 +668,9 @@ def test_passes_of_a_step(method: str, net: str) -> None:
     assert_passes(model, CASES[name], of_owners(NEEDED[method](NETS[net])))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('net', ['per_frame', 'accel', 'dff'])
-@pytest.mark.parametrize('method', ['dacs', 'davsn', 'stpl'])
-def test_passes_of_a_step_of_transformers(method: str, net: str) -> None:
-    """Linear layers and attention count too.
-
-    MiT has layers that drop paths: STPL's labels are predictions without, by passes of their own.
-    """
-    backbone = dict(
+#: Backbones whose last level has as many channels as that of the convolutional one.
+TRANSFORMERS = dict(
+    mit=dict(
         type='MixVisionTransformer',
         embed_dims=8,
         num_layers=[1, 1, 1, 1],
@@ -682,12 +679,31 @@ def test_passes_of_a_step_of_transformers(method: str, net: str) -> None:
         sr_ratios=[8, 4, 2, 1],
         mlp_ratio=2,
         drop_path_rate=0.0,
-    )
+    ),
+    dinov2=dict(type='DINOv2', arch=(64, 4, 2), out_indices=(0, 1, 2, 3)),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('method', 'net', 'backbone'),
+    [
+        *((m, n, 'mit') for m in ('dacs', 'davsn', 'stpl') for n in ('per_frame', 'accel', 'dff')),
+        *((m, 'accel', 'mit') for m in ('hcl', 'sepico_dist', 'tps')),
+        ('hcl', 'dff', 'mit'),
+        *((m, n, 'dinov2') for m in ('dacs', 'stpl') for n in ('per_frame', 'accel')),
+    ],
+)
+def test_passes_of_a_step_of_transformers(method: str, net: str, backbone: str) -> None:
+    """Linear layers and attention count too.
+
+    MiT has layers that drop paths: STPL's labels are predictions without, by passes of their own.
+    """
     # Both heads on one level, or the auxiliary scores of Accel would be joined at another size.
     head = dict(SEGMENTOR['auxiliary_head'], in_channels=64, in_index=3)
-    segmentor = dict(SEGMENTOR, backbone=backbone, auxiliary_head=head)
+    segmentor = dict(SEGMENTOR, backbone=TRANSFORMERS[backbone], auxiliary_head=head)
     model = build_method(CASES[method], student=small_net(NETS[net].config, segmentor=segmentor))
-    row = 'stpl_norm' if method == 'stpl' else method
+    row = 'stpl_norm' if (method, backbone) == ('stpl', 'mit') else method
     assert_passes(model, CASES[method], of_owners(NEEDED[row](NETS[net])))
 
 
@@ -751,11 +767,7 @@ def assert_passes(
     if judge is not None:
         judge.register_forward_pre_hook(lambda _, inputs: judged.append(inputs))
     run = Training(case, model, build_optimisers(model))
-    counter = NetworkFlops(networks)
-    # In place, which PyTorch's counter does not know.
-    for known, own in ((aten.addmm, aten.addmm_), (aten.baddbmm, aten.baddbmm_)):
-        counter.flop_registry[own] = counter.flop_registry[known]
-    with counter:
+    with NetworkFlops(networks) as counter:
         run(training_batch(case))
     found = {
         (*name.split(), way): value
@@ -776,19 +788,16 @@ def assert_passes(
         expected += judgements(judge, judged[0], *JUDGED.get(case.model['type'], (1, 2)))
     kind = case.model['type']
     levels = levels_of(model, clips_of_a_batch) if kind in {*OWN_PARTS, *PRODUCTS} else []
-    if products := PRODUCTS.get(kind):
-        stated = products(model, levels)
-    else:
-        stated = 0
-    losses = counter.found['losses']
-    if stated is not None:
-        assert losses.forward + losses.backward == stated
     if kind in OWN_PARTS:
         for name, part in OWN_PARTS[kind](model, levels, shown).items():
             inputs = tuple(map(torch.zeros, part.inputs))
             flops = alone(model.get_submodule(name), inputs, part.weights, part.gradient)
             for way, value in flops.items():
                 expected[name.partition('.')[0], 'rest', way] += part.count * value
+    products = PRODUCTS[kind](model, levels) if kind in PRODUCTS else 0
+    if products is not None:
+        losses = counter.found['losses']
+        assert losses.forward + losses.backward == products
     expected = Counter({key: value for key, value in expected.items() if value})
     ratio = sum(found.values()) / sum(expected.values())
     assert found == pytest.approx(expected, rel=1e-9), f'{ratio:.2f} of what is needed'

@@ -56,6 +56,13 @@ def test_linear_layers_and_products() -> None:
     assert 'other' not in found
 
 
+def test_products_in_place() -> None:
+    with NetworkFlops({}) as counter:
+        torch.zeros(3, 5).addmm_(torch.zeros(3, 4), torch.zeros(4, 5))
+        torch.zeros(2, 3, 5).baddbmm_(torch.zeros(2, 3, 4), torch.zeros(2, 4, 5))
+    assert counter.found['losses'].forward == (1 + 2) * 2 * 3 * 4 * 5
+
+
 def test_attention_in_one_operation() -> None:
     """Its backward pass computes the scores again."""
     found = counted(fused=True)
