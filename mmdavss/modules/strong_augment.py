@@ -280,7 +280,8 @@ class StrongAugment(nn.Module):
 
         On the device, what is not drawn could not be skipped without waiting for the device.
         """
-        return torch.rand(count, len(clips), dtype=clips.dtype, device='cpu')
+        shape = (count, len(clips), 1, 1, 1, 1)  # with a place for the samples, as of clips
+        return torch.rand(shape, dtype=clips.dtype, device='cpu').flatten(1)
 
 
 @MODELS.register_module()
