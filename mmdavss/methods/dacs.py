@@ -26,6 +26,7 @@ from mmdavss.modules.day_reference import STATIC_19
 from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.errors import check_unit
 from mmdavss.utils.wrappers import check_players
+from mmdavss.video_nets import scores_of_last
 from mmdavss.video_nets.base import class_factors
 
 from .mean_teacher import Labelled, MeanTeacher
@@ -271,8 +272,8 @@ class DACS(MeanTeacher):
                 f'{type(self).__name__}: its discriminator sees two frames: set clip_length=2 in '
                 'the source and in the target data set.'
             )
-        earlier = None if flow is None or frames.shape[1] == 2 else flow[:, :-1]
-        return self.student(frames, flow), self.student(frames[:, :-1], earlier)
+        previous, current = scores_of_last(self.student, frames, flow, 2)
+        return current, previous
 
     @torch.no_grad()
     def follow_target(self, clip: Clip) -> None:
@@ -308,15 +309,13 @@ class DACS(MeanTeacher):
         """Target clips with the teacher's labels, and those of the mix refined by the video."""
         clip = target.clip
         flow = self.temporal_flow(clip, 2)
-        own = self.labels_with_confidence(clip, self.for_student(flow))
+        given = self.for_student(flow)
+        *before, own = self.labels_of_last(clip, given, 1 + self._mixes)
         refined = None
         if self._mixes:
-            # The margins are those of the current frame, as published.
-            earlier = Clip(clip.frames[:, :-1], clip.raw[:, :-1], valid=clip.valid)
-            other = self.labels_with_confidence(earlier, self.for_student(flow[:, :-1]))
             truth = target.labels if refinement.mode == 'oracle' else None
-            refined = refinement(own, other, flow[:, -1], truth)
-        return Labelled(clip, self.for_student(flow), own.labels, own.weights, refined=refined)
+            refined = refinement(own, before[0], flow[:, -1], truth)
+        return Labelled(clip, given, own.labels, own.weights, refined=refined)
 
     def _check_pairs(self, target: DomainClips) -> None:
         """Raises ValueError if a target clip is no night image behind its day image."""

@@ -18,7 +18,7 @@ from mmdavss.ops import mirrored_flow
 from mmdavss.structures import Clip, DomainBatch, DomainClips
 from mmdavss.utils.distributed import mean_over_processes
 from mmdavss.utils.errors import check_unit
-from mmdavss.video_nets import VideoNet
+from mmdavss.video_nets import VideoNet, scores_of_last
 from mmdavss.video_nets.base import weighted_losses
 
 from .base import BaseAdapter
@@ -176,22 +176,40 @@ class MeanTeacher(BaseAdapter):
     @torch.no_grad()
     def labels_with_confidence(self, clip: Clip, flow: Tensor | None) -> PseudoLabels:
         """:meth:`pseudo_labels`, with the probability of each."""
-        probability, labels = self.teacher_probabilities(clip, flow).max(1)
-        return PseudoLabels(labels, self.label_weights(probability, clip.valid), probability)
+        return self.labels_of_last(clip, flow, 1)[0]
+
+    @torch.no_grad()
+    def labels_of_last(self, clip: Clip, flow: Tensor | None, count: int) -> list[PseudoLabels]:
+        """The same of the last `count` frames, in order; of each as if the clip ended with it.
+
+        The margins are those of the current frame.
+        """
+        labelled = []
+        for probabilities in self._probabilities_of_last(clip.frames, flow, count):
+            probability, labels = probabilities.max(1)
+            weights = self.label_weights(probability, clip.valid)
+            labelled.append(PseudoLabels(labels, weights, probability))
+        return labelled
 
     @torch.no_grad()
     def teacher_probabilities(self, clip: Clip, flow: Tensor | None) -> Tensor:
         """The teacher's class probabilities (N, K, H, W) of the current frames."""
-        frames = clip.frames
-        probabilities = self._probabilities(frames, flow)
-        if not self.mirrored:
-            return probabilities
-        turned = None if flow is None else mirrored_flow(flow)
-        return (probabilities + self._probabilities(frames.flip(-1), turned).flip(-1)) / 2
+        return self._probabilities_of_last(clip.frames, flow, 1)[0]
 
-    def _probabilities(self, frames: Tensor, flow: Tensor | None) -> Tensor:
-        scores = self.teacher(frames, flow)
-        return self.resized(scores.float(), frames.shape[-2:]).softmax(1)
+    def _probabilities_of_last(
+        self, frames: Tensor, flow: Tensor | None, count: int
+    ) -> list[Tensor]:
+        def predicted(frames: Tensor, flow: Tensor | None) -> list[Tensor]:
+            return [
+                self.resized(scores.float(), frames.shape[-2:]).softmax(1)
+                for scores in scores_of_last(self.teacher, frames, flow, count)
+            ]
+
+        plain = predicted(frames, flow)
+        if not self.mirrored:
+            return plain
+        turned = predicted(frames.flip(-1), None if flow is None else mirrored_flow(flow))
+        return [(p + t.flip(-1)) / 2 for p, t in zip(plain, turned, strict=True)]
 
     def label_weights(self, probability: Tensor, valid: Tensor | None = None) -> Tensor:
         """Weights (N, H, W) of pseudo-labels.

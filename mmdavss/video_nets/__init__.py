@@ -2,7 +2,7 @@
 
 from .accel import Accel
 from .base import HeadScores, VideoNet
-from .clip_scores import clip_scores
+from .clip_scores import clip_scores, scores_of_last
 from .dff import DFF
 from .distortion_aware import DistortionAwareVSS
 from .hrda import HRDA
@@ -19,4 +19,5 @@ __all__ = [
     'PropagatingNet',
     'VideoNet',
     'clip_scores',
+    'scores_of_last',
 ]

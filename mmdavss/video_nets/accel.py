@@ -291,6 +291,19 @@ class Accel(PropagatingNet):
             return read[-1:]
         return read[:1] + read[-1:]
 
+    def frames_shared(self, length: int) -> tuple[int, ...]:
+        """As of the base class; of an :class:`HRDA` whose details cover the image too."""
+        joins = self.stage != 1 and self.reference_segmentor is None
+        if isinstance(self.segmentor, HRDA) and joins and not self.segmentor.training:
+            return (0, length - 1) if length > 1 else (0,)
+        return super().frames_shared(length)
+
+    def shared(self, frame: Tensor) -> Tensor:
+        """As of the base class; of an :class:`HRDA` its joined scores."""
+        if isinstance(self.segmentor, HRDA):
+            return self.segmentor.scales(self.levels(frame), frame).fused
+        return super().shared(frame)
+
     def _key_levels(self, frame: Tensor) -> tuple[Tensor, ...]:
         with self._key_grad():
             return tuple(self.reference.extract_feat(frame))
@@ -299,6 +312,9 @@ class Accel(PropagatingNet):
         self, frames: Tensor, flow: Tensor | None = None, features: Tensor | None = None
     ) -> Tensor:
         if isinstance(self.segmentor, HRDA):
+            if features is not None and not self.segmentor.training:
+                key = features[:, 0] if self.key_grad else features[:, 0].detach()
+                return self._fuse(features[:, -1], key, self.key_flow(frames, flow))
             return cast(Tensor, self._scale_scores(frames, flow, supervised=False)['decode'].fused)
         if features is None and frames.shape[1] == 1 and self.reference_segmentor is None:
             features = self.features(frames[:, 0])[:, None]  # one pass: it is its own key frame

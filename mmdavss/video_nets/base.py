@@ -281,8 +281,8 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
                 nothing and returns :func:`visit_gradients`, so that a DDP wrapper reduces them.
             flow: (N, T-1, 2, H, W) in pixels, ``flow[:, k]`` from frame k+1 to frame k. Nets
                 with a flow branch of their own take it instead of estimating theirs.
-            features: (N, F, C, h, w), :meth:`features` of all frames, or of some in their order,
-                among them :meth:`frames_read`, if they are at hand: saves passes through the
+            features: (N, F, C, h, w), :meth:`shared` of all frames, or of some in their order,
+                among them :meth:`frames_shared`, if they are at hand: saves passes through the
                 backbone.
             heads: Whether to return :meth:`head_scores`: under several processes the players of an
                 adversarial method have to be called, their methods reduce no gradient.
@@ -314,6 +314,14 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
         if isinstance(self.segmentor, HRDA):
             return ()
         return tuple(range(length)) if self.temporal else (length - 1,)
+
+    def frames_shared(self, length: int) -> tuple[int, ...]:
+        """Frames, in order, whose :meth:`shared` decide the scores of a clip of `length`."""
+        return self.frames_read(length)
+
+    def shared(self, frame: Tensor) -> Tensor:
+        """What several scores may take of a frame (N, 3, H, W): its :meth:`features`."""
+        return self.features(frame)
 
     def predict(self, frames: Tensor, flow: Tensor | None = None) -> Tensor:
         """Scores of a prediction, of whole frames or from sliding windows.

@@ -1,4 +1,4 @@
-"""Scores of all frames of clips."""
+"""Scores of several frames of clips."""
 
 from __future__ import annotations
 
@@ -37,23 +37,43 @@ def clip_scores(
 
     video_net = cast(VideoNet, unwrapped(net))
     if video_net.temporal:
-        # Each frame goes through the backbone once, whatever number of scores it serves.
-        features: dict[int, Tensor] = {}
-        of_frames = []
-        for t in range(frames.shape[1]):
-            read = video_net.frames_read(t + 1)
-            features |= {r: video_net.features(frames[:, r]) for r in read if r not in features}
-            of_frames.append(
-                enlarged(
-                    net(
-                        frames[:, : t + 1],
-                        None if flow is None or t == 0 else flow[:, :t],
-                        _stacked([features[r] for r in read]),
-                    )
-                )
-            )
-        return torch.stack(of_frames, dim=1)
+        of_frames = scores_of_last(net, frames, flow, frames.shape[1])
+        return torch.stack([enlarged(scores) for scores in of_frames], dim=1)
     return enlarged(net(frames.flatten(0, 1)[:, None])).unflatten(0, frames.shape[:2])
+
+
+def scores_of_last(net: nn.Module, frames: Tensor, flow: Tensor | None, count: int) -> list[Tensor]:
+    """Scores of the last frames of clips, in order; of each as if the clip ended with it.
+
+    Each frame goes through the backbone once, whatever number of scores it serves; but for the two
+    scales of an :class:`HRDA` in training, which draws a box for each.
+
+    Args:
+        net: The video net.
+        frames: (N, T, 3, H, W).
+        flow: (N, T-1, 2, H, W) or None.
+        count: Number of frames.
+
+    Returns:
+        `count` times (N, K, h, w).
+    """
+    if count == 1:
+        return [net(frames, flow)]
+    video_net = cast(VideoNet, unwrapped(net))
+    maps: dict[int, Tensor] = {}
+    of_frames = []
+    length = frames.shape[1]
+    for t in range(length - count, length):
+        read = video_net.frames_shared(t + 1)
+        maps |= {r: video_net.shared(frames[:, r]) for r in read if r not in maps}
+        of_frames.append(
+            net(
+                frames[:, : t + 1],
+                None if flow is None or t == 0 else flow[:, :t],
+                _stacked([maps[r] for r in read]),
+            )
+        )
+    return of_frames
 
 
 def _stacked(features: list[Tensor]) -> Tensor | None:

@@ -166,12 +166,13 @@ def sepico(n: Net) -> Passes:
     return student.of('student') + (passes(backbone=1) + n.labels()).of('teacher')
 
 
-def clips(n: Net) -> Passes:
+def clips(n: Net, gradient: bool = True) -> Passes:
     """Each frame of a clip, as the video up to it is segmented."""
     first = Net(n.config, frozenset({0}), n.key, dict(fusion=1) if n.key else {})
-    frames = passes(True, backbone=len({0} | n.read) if n.join else 2)
+    frames = passes(gradient, backbone=len({0} | n.read) if n.join else 2)
     return frames + sum(
-        (net.classified('decode', gradient=True, called=True) for net in (first, n)), Passes()
+        (net.classified('decode', gradient=gradient, called=gradient) for net in (first, n)),
+        Passes(),
     )
 
 
@@ -186,11 +187,7 @@ def dacs(n: Net, masked: bool = False, labelled: int = 1) -> Passes:
 
 def with_discriminator(n: Net) -> Passes:
     """Besides, both frames of the plain clips, of the source without gradient."""
-    first = Net(n.config, frozenset({0}), n.key, dict(fusion=1) if n.key else {})
-    student = n.labels() + passes(backbone=1) + first.classified('decode')
-    student += n.scores('decode', gradient=True, called=True) + passes(True, backbone=1)
-    student += first.classified('decode', gradient=True, called=True)
-    return dacs(n) + student.of('student')
+    return dacs(n) + (clips(n, gradient=False) + clips(n)).of('student')
 
 
 def daformer(n: Net, masked: bool = False) -> Passes:
@@ -328,8 +325,10 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     'dacs_distilled': lambda n: (
         dacs(n, masked=True, labelled=2) + passes(True, backbone=2).of('student')
     ),
-    # The teacher labels the clip without its last frame too.
-    'dacs_refined': lambda n: dacs(n, labelled=2),
+    # The teacher labels the clip without its last frame too, with the same key frame.
+    'dacs_refined': lambda n: (
+        dacs(n, labelled=2) + Passes({('teacher', 'backbone', 'forward'): -int(0 in n.read)})
+    ),
     'dacs_discriminator': with_discriminator,
     'daformer': daformer,
     'mic': lambda n: daformer(n, masked=True),
@@ -841,7 +840,8 @@ def test_passes_of_a_step_on_two_scales(net: str) -> None:
         # Both frames of the target and of the source.
         student += learnt + alone[0] + seen + alone[1]
     if model.refinement is not None:
-        labelled += alone[2]  # the frame before
+        # The frame before; joined with itself where it is the key frame.
+        labelled += passes(fusion=joined) if 'accel' in net else alone[2]
     needed = student.of('student') + labelled.of('teacher')
     assert_passes(model, case, needed + passes(backbone=1).of('pretrained'), context)
 
