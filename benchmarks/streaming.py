@@ -13,8 +13,8 @@ Without a checkpoint weights and frames are made up: then all pixels are of one 
 the scores is cheap. Weights of ``source_only/effnet-lite0_mini`` and the frames of a video give the
 time of a real prediction.
 
-With ``--overlap`` the frames are read, segmented, drawn and written to a video: by two threads, and
-in turn. On a busy machine only the CPU time of the threads means something: on two free cores they
+With ``--overlap`` the frames are read, prepared (with their flow), segmented, drawn and written to a
+video: by two threads, of which one only segments, and in turn. On a busy machine only the CPU time of the threads means something: on two free cores they
 gain at most the sum over the larger one.
 """
 
@@ -216,7 +216,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     init_default_scope('mmseg')
     if args.overlap:
-        print('| net | networks | reading and writing | two threads | one | most gain |')
+        print('| net | networks | flow, reading and writing | two threads | one | most gain |')
         print('|---|---|---|---|---|---|')
     else:
         print('| net | network | flow | classes | stream | share |\n|---|---|---|---|---|---|')

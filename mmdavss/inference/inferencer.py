@@ -23,7 +23,7 @@ from mmdavss.utils.progress import progress
 from mmdavss.utils.quiet import without_loss_warnings
 from mmdavss.visualization import VideoWriter, draw_grid, draw_legend, overlay
 
-from .segmenter import VideoSegmenter
+from .segmenter import Prepared, VideoSegmenter
 from .videos import Frame, VideoReader
 
 Model = str | Path | Config
@@ -136,13 +136,22 @@ class VideoSegInferencer:
             ValueError: If an image is broken or frames differ in size.
         """
         video = inputs if isinstance(inputs, VideoReader) else VideoReader(inputs)
-        yield from self._segment(video)
+        yield from self._segment(self._prepared(video))
 
-    def _segment(self, images: Iterable[Frame]) -> Iterator[Segmented]:
+    def _prepared(self, video: Iterable[Frame]) -> Iterator[tuple[Frame, list[Prepared]]]:
         # In lockstep: no copy of the stream is more than one frame ahead of another.
-        frames, *copies = tee(images, 1 + len(self.segmenters))
-        maps = [segment(copy) for segment, copy in zip(self.segmenters, copies, strict=True)]
-        for frame, *labels in zip(frames, *maps, strict=True):
+        frames, *copies = tee(video, 1 + len(self.segmenters))
+        made = [one.prepared(copy) for one, copy in zip(self.segmenters, copies, strict=True)]
+        for frame, *prepared in zip(frames, *made, strict=True):
+            yield frame, prepared
+
+    def _segment(self, prepared: Iterable[tuple[Frame, list[Prepared]]]) -> Iterator[Segmented]:
+        rows, *copies = tee(prepared, 1 + len(self.segmenters))
+        maps = [
+            one.segmented(_column(copy, place))
+            for place, (one, copy) in enumerate(zip(self.segmenters, copies, strict=True))
+        ]
+        for (frame, _), *labels in zip(rows, *maps, strict=True):
             yield Segmented(frame.name, frame.image, tuple(labels))
 
     def __call__(
@@ -200,10 +209,11 @@ class VideoSegInferencer:
             # Ctrl-C is how a camera ends.
             ended = suppress(KeyboardInterrupt) if video.live else nullcontext()
             written = None
-            # While the networks see a frame, the one before is drawn and written and the next one
-            # read. One at a time: no more than three frames are held.
+            # While the networks see a frame, the one before is drawn and written, and the next one
+            # read, resized and given its flow. One at a time: no more than three frames are held,
+            # and the one before the next for its flow.
             with ended, ThreadPoolExecutor(1) as aside:
-                for frame in self._segment(_ahead(video, aside)):
+                for frame in self._segment(_ahead(self._prepared(video), aside)):
                     if written is not None:
                         written.result()
                     written = aside.submit(write, frame)
@@ -325,6 +335,11 @@ class VideoSegInferencer:
             )
         odd = [(0, side % 2) for side in picture.shape[:2]]
         return np.pad(picture, (*odd, (0, 0)), mode='edge') if any(map(any, odd)) else picture
+
+
+def _column(rows: Iterable[tuple[Frame, list[Prepared]]], place: int) -> Iterator[Prepared]:
+    for _, prepared in rows:
+        yield prepared[place]
 
 
 def _ahead(items: Iterable[Item], pool: Executor) -> Iterator[Item]:

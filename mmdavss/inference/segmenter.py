@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +29,18 @@ from .videos import Frame
 
 #: Flow without weights or files.
 DIS = dict(type='DISFlowEstimator')
+
+
+class Prepared(NamedTuple):
+    """A frame as the model takes it.
+
+    Attributes:
+        number: Its number in the video.
+        data: What the pipeline packs, with the flow to the frame before where that is needed.
+    """
+
+    number: int
+    data: dict[str, Any]
 
 
 class VideoSegmenter:
@@ -128,7 +139,7 @@ class VideoSegmenter:
             FileNotFoundError: If the folder has no images or a frame does not exist.
             ValueError: If a frame is not an image, or frames differ in size.
         """
-        yield from self._stream(frames, self._segment, numbers)
+        yield from self.segmented(self.prepared(frames, numbers))
 
     def samples(
         self,
@@ -142,47 +153,52 @@ class VideoSegmenter:
             size: (width, height) of the predictions, by default that of the frames. What the
                 network sees does not depend on it.
         """
-        yield from self._stream(frames, partial(self._predict, size=size))
+        yield from self._predicted(self.prepared(frames, size=size))
 
-    def _stream(
+    def prepared(
         self,
         frames: str | Path | Iterable[str | Path | np.ndarray | Frame],
-        segment: Callable[[list, Any], tuple[Any, Any]],
         numbers: Sequence[int] | None = None,
-    ) -> Iterator[Any]:
-        """Yields the result of `segment` for each frame, one at a time."""
+        size: tuple[int, int] | None = None,
+    ) -> Iterator[Prepared]:
+        """The first half of :meth:`__call__`, which may run ahead of the second in another thread.
+
+        Args:
+            frames: As for :meth:`__call__`.
+            numbers: As for :meth:`__call__`.
+            size: As for :meth:`samples`.
+
+        Yields:
+            What :meth:`segmented` takes.
+
+        Raises:
+            FileNotFoundError: As :meth:`__call__`.
+            ValueError: As :meth:`__call__`.
+        """
         if isinstance(frames, str | Path):
             frames = list_frames(frames)
-        # The oldest entry is the frame `frame_distance` back, or the first frame.
-        recent: deque[tuple[int, tuple[str, np.ndarray, Any]]] = deque(maxlen=self.frame_distance)
+        recent = _Recent(self.frame_distance)
         known = count() if numbers is None else numbers
         for number, frame in zip(known, frames, strict=numbers is not None):
-            while len(recent) > 1 and recent[1][0] <= number - self.frame_distance:
-                recent.popleft()
             if isinstance(frame, np.ndarray):
                 name, image = f'frame {number}', frame
             elif isinstance(frame, Frame):
                 name, image = frame.shown or frame.name, frame.image
             else:
                 name, image = str(frame), read_image(str(frame))
-            *before, state = recent[0][1] if recent else (name, image, None)
-            result, state = segment([tuple(before), (name, image)], state)
-            recent.append((number, (name, image, state)))
-            yield result
+            before = recent.before(number) or (name, image)
+            yield Prepared(number, self._prepare([before, (name, image)], size))
+            recent.append(number, (name, image))
 
-    def _segment(self, pair: list[tuple[str, np.ndarray]], state: Any) -> tuple[np.ndarray, Any]:
-        """Classes of the second frame, and the new state; the first frame is used for flow."""
-        sample, state = self._predict(pair, state, with_scores=False)
-        return sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8, copy=False), state
+    def segmented(self, prepared: Iterable[Prepared]) -> Iterator[np.ndarray]:
+        """The second half of :meth:`__call__`: what the networks make of each frame."""
+        for sample in self._predicted(prepared, with_scores=False):
+            yield sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8, copy=False)
 
-    def _predict(
-        self,
-        pair: list[tuple[str, np.ndarray]],
-        state: Any,
-        with_scores: bool = True,
-        size: tuple[int, int] | None = None,
-    ) -> tuple[SegDataSample, Any]:
-        """Prediction of the second frame at `size`, see :meth:`samples`, and the new state."""
+    def _prepare(
+        self, pair: list[tuple[str, np.ndarray]], size: tuple[int, int] | None
+    ) -> dict[str, Any]:
+        """The second frame through the pipeline; the first frame is used for flow."""
         names, images = zip(*pair, strict=True)
         shape = images[-1].shape[:2]
         if images[0].shape[:2] != shape:
@@ -205,12 +221,40 @@ class VideoSegmenter:
         if not self.model.net.needs_flow or 'flow' in data['inputs']:
             # The frame before has served its purpose.
             data['inputs']['frames'] = data['inputs']['frames'][-1:]
-        with torch.no_grad():
-            data = self.model.data_preprocessor(pseudo_collate([data]))
-            (sample,), state = self.model.step(
-                **data, state=state, clip_length=self.clip_length, with_scores=with_scores
-            )
-        return sample, state
+        return data
+
+    def _predicted(
+        self, prepared: Iterable[Prepared], with_scores: bool = True
+    ) -> Iterator[SegDataSample]:
+        states = _Recent(self.frame_distance)
+        for number, packed in prepared:
+            with torch.no_grad():
+                data = self.model.data_preprocessor(pseudo_collate([packed]))
+                (sample,), state = self.model.step(
+                    **data,
+                    state=states.before(number),
+                    clip_length=self.clip_length,
+                    with_scores=with_scores,
+                )
+            states.append(number, state)
+            yield sample
+
+
+class _Recent:
+    """Items of a video's frames, as far back as the one a distance before the next frame."""
+
+    def __init__(self, distance: int) -> None:
+        self._distance = distance
+        self._items: deque[tuple[int, Any]] = deque(maxlen=distance)
+
+    def before(self, number: int) -> Any:
+        """The item of the frame a distance before this one, else the first; None if none is."""
+        while len(self._items) > 1 and self._items[1][0] <= number - self._distance:
+            self._items.popleft()
+        return self._items[0][1] if self._items else None
+
+    def append(self, number: int, item: Any) -> None:
+        self._items.append((number, item))
 
 
 def _estimating(provider: ConfigType) -> ConfigType:

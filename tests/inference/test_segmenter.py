@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -125,21 +126,29 @@ def test_every_frame_follows_the_one_a_distance_back(config, checkpoint, monkeyp
     config.test_dataloader.dataset.update(clip_length=3, frame_distance=2)
     segment = VideoSegmenter(config, checkpoint)
     # A state that is the clip: what the step before saw.
+    # A frame is its grey level, a prediction what it was made of, a state the frames up to it.
     monkeypatch.setattr(
-        segment,
-        '_segment',
-        lambda pair, state: (
-            [int(image[0, 0, 0]) for _, image in pair],
-            (state or []) + [int(pair[1][1][0, 0, 0])],
-        ),
+        segment, '_prepare', lambda pair, size: [int(image[0, 0, 0]) for _, image in pair]
+    )
+    monkeypatch.setattr('mmdavss.inference.segmenter.pseudo_collate', list)
+    segment.model = SimpleNamespace(
+        data_preprocessor=lambda batch: dict(pair=batch[0]),
+        step=lambda pair, state, **_: ([(pair, state)], (*(state or ()), pair[1])),
     )
     video = [np.full((4, 4, 3), number, np.uint8) for number in range(6)]
-    assert list(segment(video)) == [[0, 0], [0, 1], [0, 2], [1, 3], [2, 4], [3, 5]]
+
+    def seen(*numbers):
+        return list(zip(*segment._predicted(segment.prepared(video, *numbers)), strict=True))
+
+    pairs, states = seen()
+    assert pairs == ([0, 0], [0, 1], [0, 2], [1, 3], [2, 4], [3, 5])
+    assert states == (None, (0,), (0,), (0, 1), (0, 2), (0, 1, 3))
     # The distance counts in numbers, as in the data set; 14 has no frame 2 before it.
-    found = segment(video, [0, 2, 4, 5, 6, 14])
-    assert list(found) == [[0, 0], [0, 1], [1, 2], [1, 3], [2, 4], [4, 5]]
+    pairs, states = seen([0, 2, 4, 5, 6, 14])
+    assert pairs == ([0, 0], [0, 1], [1, 2], [1, 3], [2, 4], [4, 5])
+    assert states == (None, (0,), (0, 1), (0, 1), (0, 1, 2), (0, 1, 2, 4))
     with pytest.raises(ValueError, match='longer'):
-        list(segment(video, [0, 1]))
+        list(segment.prepared(video, [0, 1]))
 
 
 @pytest.mark.parametrize(
