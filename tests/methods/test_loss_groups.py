@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -19,7 +21,7 @@ from mmdavss.engine import Bfloat16OptimWrapper
 from mmdavss.methods import BaseAdapter, SourceOnly
 from mmdavss.structures import DomainBatch
 from mmdavss.testing import PREPROCESSOR, build_method, build_optimisers
-from mmdavss.testing.methods import Training, training_batch
+from mmdavss.testing.methods import Training, optimisers_of, training_batch
 from tests.methods.table import CASES
 
 
@@ -208,6 +210,90 @@ def test_graphs_of_source_mix_and_masked_images_do_not_add_up(name, groups):
     held = held_before_each_group(model, lambda: run(training_batch(case)))
     assert [alive for _, alive in held] == [0] * groups
     assert 0 < held[0][0] and all(a < b for (a, _), (b, _) in pairwise(held))
+
+
+#: Groups of losses of a step by player and row of the table: passes whose graphs share nothing.
+ONE, TWO, THREE, FOUR, FIVE = (dict(model=count) for count in range(1, 6))
+
+
+def game(groups: int, **players: int) -> dict[str, int]:
+    """Those of a student, and the one of its discriminators, of both domains."""
+    return dict(student=groups, discriminator=1, **players)
+
+
+GROUPS: dict[str, dict[str, int]] = {
+    # Of one domain, and losses that compare its passes.
+    **dict.fromkeys(
+        (
+            *('source_only', 'source_only_dff', 'source_only_distortion_aware'),
+            *('self_training', 'tent', 'tent_released', 'iast', 'ur', 'hcl', 'ld', 'vst'),
+            *('stpl', 'stpl_add', 'stpl_concat', 'stpl_conv', 'stpl_norm', 'stpl_anchor'),
+            *('temporal_anchor', 'spatial', 'temporal', 'naive', 'duplicate'),
+            *('minent_source_free', 'tps_source_free'),
+            *('flow_pretraining', 'sfm_pretraining'),
+        ),
+        ONE,
+    ),
+    'davsn_source_free': dict(student=1),  # a game without an adversary
+    'adabn': {},  # it learns nothing
+    **dict.fromkeys(
+        (
+            *('mrkld', 'lrent', 'ccm', 'minent', 'tps', 'cmom', 'cmom_released'),
+            *('fda', 'fda_sst'),
+        ),
+        TWO,
+    ),
+    'minent_masked': THREE,
+    'quadmix': THREE,  # both mixes; source and target, whose class vectors are compared
+    'sfc': THREE,  # source, both frames' flow, TPL
+    'pixmatch': FOUR,  # source and three views
+    # Source and target, and masked clips.
+    **dict.fromkeys(('vat', 'i2vda', 'adaptsegnet', 'advent', 'davsn'), game(2)),
+    **dict.fromkeys(('vat_masked', 'i2vda_masked', 'adaptsegnet_masked', 'davsn_masked'), game(3)),
+    # The attacked target too, and a gate that plays by the gradient of its choice.
+    'rda_released': game(3),
+    'rda': game(3, gate=1),
+    'rda_masked': game(4, gate=1),
+    # Source and mix; masked clips; both distilled views; the contrast of the target; both frames of
+    # the target, that a discriminator sees.
+    **dict.fromkeys(('dacs', 'dacs_refined', 'daformer'), TWO),
+    **dict.fromkeys(('dacs_masked', 'mic', 'mic_hrda', 'mic_accel_hrda'), THREE),
+    'dacs_distilled': FIVE,
+    'dacs_discriminator': game(3),
+    **dict.fromkeys(('mic_hrda_discriminator', 'mic_accel_hrda_combined'), game(4)),
+    **dict.fromkeys(
+        (
+            *('sepico_dist', 'sepico_released', 'sepico_dist_full', 'sepico_proto'),
+            *('sepico_bank', 'sepico_fused'),
+        ),
+        THREE,
+    ),
+    'sepico_masked': FOUR,
+}
+
+
+def test_the_groups_of_every_method_are_written_down():
+    assert GROUPS.keys() == CASES.keys()
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize('name', GROUPS)
+def test_what_shares_nothing_is_a_group(name):
+    """Or a step would need the memory of several."""
+    init_default_scope('mmseg')
+    case = CASES[name]
+    model = build_method(case)
+    wrapper = build_optimisers(model)
+    counts = Counter()
+
+    def noted(player, backward, loss, **kwargs):
+        counts[player] += 1
+        backward(loss, **kwargs)
+
+    for player, own in optimisers_of(wrapper).items():
+        own.backward = partial(noted, player, own.backward)
+    Training(case, model, wrapper)(training_batch(case))
+    assert counts == GROUPS[name]
 
 
 def test_a_loss_of_its_own_is_not_passed_over(made, batch):

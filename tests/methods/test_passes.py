@@ -1,7 +1,7 @@
 """A training step makes the passes that its method's definition needs, and no others.
 
-Counted in FLOPs. What each method needs is written down here for each kind of video net, in passes
-of one frame per clip.
+Counted in FLOPs, in a second step, so that what begins with it counts too. What each method needs
+is written down here for each kind of video net, in passes of one frame per clip.
 """
 
 from __future__ import annotations
@@ -9,18 +9,25 @@ from __future__ import annotations
 import copy
 import math
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from mmcv.cnn.bricks import DropPath
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 from torch.utils._pytree import tree_leaves, tree_map
 
 from mmdavss.losses import DistCLLoss
-from mmdavss.modules import frozen_forward, most_confident
+from mmdavss.modules import StrongAugment, frozen_forward, most_confident
+from mmdavss.structures import DomainBatch
 from mmdavss.testing import (
     NUM_CLASSES,
     MethodCase,
@@ -211,7 +218,7 @@ def hcl(n: Net) -> Passes:
     return student.of('student') + teacher.of('teacher') + labels.of('history')
 
 
-def quadmix(n: Net) -> Passes:
+def quadmix(n: Net, labeller: str) -> Passes:
     """Source, target, and both with patches; the target's pair of the current and first frame."""
     both = n.scores('decode', 'aux', gradient=True)
     # Of source and target the backward pass repeats the backbone's of the current frame.
@@ -220,7 +227,7 @@ def quadmix(n: Net) -> Passes:
     student += n.scores('decode', gradient=True) + n.scores('decode', gradient=True)
     student += passes(True, fusion=2 * (SIZE[0] * SIZE[1] // FEATURES - 1))
     student += n.scores('decode', gradient=True)
-    return student.of('student') + n.labels('decode', 'aux').of('labeller')
+    return student.of('student') + n.labels('decode', 'aux').of(labeller)
 
 
 def of_decode(parts: dict[str, int]) -> dict[str, int]:
@@ -314,7 +321,9 @@ NEEDED: dict[str, Callable[[Net], Passes]] = {
     'tps_source_free': lambda n: (
         n.labels('decode', 'aux') + n.scores('decode', 'aux', gradient=True)
     ),
-    'quadmix': quadmix,
+    # From the second step on the student labels, in another mode than it is learnt in.
+    'quadmix': lambda n: quadmix(n, 'student'),
+    'quadmix, labelled by a frozen net': lambda n: quadmix(n, 'labeller'),
     # Source, previous, current and augmented clips.
     'sfc': lambda n: (
         n.supervised() + sum((n.scores('decode', 'aux', gradient=True) for _ in '012'), Passes())
@@ -352,8 +361,14 @@ ALIKE = dict(
     sepico_dist=('sepico_dist_full', 'sepico_proto', 'sepico_bank', 'sepico_fused'),
 )
 NEEDED |= {other: NEEDED[name] for name, others in ALIKE.items() for other in others}
-#: Options of a row of which not all passes would be of frames of one size.
-ONE_SIZE = dict(rda_released=dict(rescale=None), pixmatch=dict(crop=None))
+#: Options of rows: of some not all passes would be of frames of one size.
+OPTIONS: dict[str, dict[str, Any]] = {
+    'self_training, fixed statistics': dict(norm_eval=True),
+    'rda_released': dict(rescale=None),
+    'pixmatch': dict(crop=None),
+}
+#: Hooks of rows where they are others than those of the table.
+HOOKS = {'quadmix, labelled by a frozen net': (dict(type='StudentLabelsHook', start=2),)}
 #: The nets on which a row is counted, where that is not all.
 ONLY: dict[str, tuple[str, ...]] = {
     # They take no other net.
@@ -361,6 +376,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     'i2vda_masked': ('per_frame',),
     'ur': ('per_frame', 'accel'),
     'quadmix': ('accel',),
+    'quadmix, labelled by a frozen net': ('accel',),
     # The net is what the row is for; on others it is source_only.
     'source_only_dff': ('dff',),
     'source_only_distortion_aware': ('distortion_aware',),
@@ -377,7 +393,25 @@ OF_THEIR_OWN = (
 WITHOUT_NET = ('flow_pretraining', 'sfm_pretraining')
 
 
-#: Kernels of a blur, which is drawn for some of the clips, are in no network that a config names.
+#: Frames of a clip that go through a backbone again, with the same weights and in the same mode, by
+#: row and by whose backbone it is. Nothing else may.
+REPEATED: dict[str, Callable[[Net], dict[str, int]]] = {
+    # As released, previous and current clip have passes of their own, and running statistics move
+    # with each: the current frame of one is Accel's key frame of the other.
+    'sfc': lambda n: dict(student=n.key),
+    # As released, the crop is labelled anew. In the test it is the image.
+    'sepico_released': lambda n: dict(teacher=len(n.read)),
+    # As released, the plain target is shown in another size. In the test it is the same.
+    'rda_released': lambda n: dict(student=1),
+    # As released, the video discriminator's pass of the source is one of its own, without gradient,
+    # and moves running statistics.
+    'dacs_discriminator': lambda n: dict(student=len(n.read)),
+    'mic_hrda_discriminator': lambda n: dict(student=1),
+    # Besides, in both domains the previous frame stands alone too, and is its own key frame, each
+    # time with a detail of its own. Of contexts; details are drawn.
+    'mic_accel_hrda_combined': lambda n: dict(student=2 + 2 + 2),
+}
+#: What is in no network that a config names: kernels of blurs, and products in losses.
 NO_NETWORK = ('other', 'losses')
 #: Passes of the discriminators by type of the method: frozen ones, for the student's loss, and
 #: learnt ones. By default those of the target, and those of both domains. I2VDA shows two frames of
@@ -473,13 +507,18 @@ def parts_of_sfc(model: nn.Module, levels: Levels, shown: list[tuple]) -> dict[s
 
     SFM is frozen, and the gradient goes through it to the scores of both frames.
     """
+    frames = region_pairs(shown), 3, *SIZE
+    return {'sfm.flow_net': Part((frames, frames), weights=False)}
+
+
+def region_pairs(shown: list[tuple]) -> int:
+    """Pairs of a clip and a class that SFM carries, of what it was shown of both classifiers."""
     assert len(shown) == 2
     pairs = 0
     for _, _, *regions in shown:
         for current, previous in zip(*(maps.argmax(1) for maps in regions), strict=True):
             pairs += len({*current.unique().tolist(), *previous.unique().tolist()})
-    frames = pairs, 3, *SIZE
-    return {'sfm.flow_net': Part((frames, frames), weights=False)}
+    return pairs
 
 
 def parts_of_dacs(model: nn.Module, levels: Levels, _: list[tuple]) -> dict[str, Part]:
@@ -529,14 +568,14 @@ OWN_PARTS: dict[str, Callable[[nn.Module, Levels, list[tuple]], dict[str, Part]]
 }
 
 
-def of_contrast(model: nn.Module, levels: Levels) -> int:
+def of_contrast(model: nn.Module, levels: Levels, _: list[tuple]) -> int:
     """Scores of all pairs of a clip, and the gradients of queries and of keys."""
     pairs = levels[0][0] * confident_pixels(model, levels) ** 2
     contrasts = 2 if model.contrast == 'spatial+temporal' else 1
     return contrasts * 3 * 2 * pairs * model.projection.out_channels
 
 
-def of_gaussians(model: nn.Module, levels: Levels) -> int | None:
+def of_gaussians(model: nn.Module, levels: Levels, _: list[tuple]) -> int | None:
     """Of each cell, by class: with the means and the variances, in both domains.
 
     The scores and their gradients take four, and the regulariser's gradient, which is the same for
@@ -550,27 +589,72 @@ def of_gaussians(model: nn.Module, levels: Levels) -> int | None:
     return (2 * (4 + 1) + 3) * 2 * n * h * w * model.num_classes * model.projection.out_channels
 
 
-#: FLOPs of products of matrices in losses and statistics, by type of the method. Others have none.
-#: Means of classes and sums of bands are products with zeros and ones.
-PRODUCTS: dict[str, Callable[[nn.Module, Levels], int | None]] = {
+def of_region_means(model: nn.Module, levels: Levels, _: list[tuple]) -> int:
+    """Means of the classes' regions, in the source, and in the mix, of which there are gradients.
+
+    A background class has one region, each foreground class as many as there are components.
+    """
+    alignment = model.alignment
+    regions = len(alignment.classes_background)
+    regions += len(alignment.classes_foreground) * alignment.components
+    index = model.student.segmentor.decode_head.in_index
+    seen = [levels[i] for i in (index if isinstance(index, list) else [index])]
+    cells = max(math.prod(level[2:]) for level in seen)
+    return (1 + 2) * 2 * levels[0][0] * regions * cells * model.student.feature_channels
+
+
+#: FLOPs of products of matrices in losses and statistics, by type of the method, from the model,
+#: the levels and what its SFM was shown. Others have none. Means of classes and of regions, sums of
+#: bands and of flows are products with zeros and ones.
+PRODUCTS: dict[str, Callable[[nn.Module, Levels, list[tuple]], int | None]] = {
     'STPL': of_contrast,
     'SePiCo': of_gaussians,
     # The bands' mean amplitude and change, what is exchanged, and its gradient.
-    'RDA': lambda model, levels: (
+    'RDA': lambda model, levels, _: (
         0 if model.gate is None else 4 * 2 * levels[0][0] * 3 * model.bands * math.prod(SIZE)
     ),
     # Class vectors of source, target and augmented target, and their gradients.
-    'QuadMix': lambda model, levels: (
+    'QuadMix': lambda model, levels, _: (
         2 * 3 * 2 * levels[-1][0] * math.prod(levels[-1][2:]) * NUM_CLASSES**2
     ),
     # Scores of all pairs of an image's cells, and the gradient of the queries.
-    'HCL': lambda model, levels: (
+    'HCL': lambda model, levels, _: (
         2 * 2 * levels[LEVEL][0] * math.prod(levels[LEVEL][2:]) ** 2 * model.projection.out_channels
     ),
-    # Not written down; SFM adds flows up by a product with zeros and ones.
-    'SFC': lambda model, levels: None,
-    'CMOM': lambda model, levels: None,
+    # The flows of a clip's classes, a quarter of the size, and their gradients.
+    'SFC': lambda model, levels, shown: (
+        2 * 2 * levels[0][0] * region_pairs(shown) * 2 * (SIZE[0] // 4) * (SIZE[1] // 4)
+    ),
+    'CMOM': of_region_means,
 }
+
+
+def blurred_frames(model: nn.Module, case: MethodCase) -> int:
+    """Frames of each clip that get a Gaussian blur, if it is drawn for all: whole clips or, where
+    no more is seen, current frames."""
+    kind, length = case.model['type'], case.length
+
+    def blurs(owner: object, name: str = 'augment') -> bool:
+        return getattr(owner, name, None) is not None
+
+    if kind == 'PixMatch':
+        return length * blurs(model)
+    # The mix, and what of source, target and masked clips is augmented by itself.
+    clips = sum(blurs(model, name) for name in ('augment', 'source_augment', 'target_augment'))
+    frames = length * (clips + blurs(getattr(model, 'masked', None)))
+    frames += 2 * blurs(getattr(model, 'distillation', None))
+    if kind == 'SePiCo':
+        # The contrast of the target; the source like the mix.
+        frames += (1 + length * model.augment_source) * blurs(model)
+    return frames
+
+
+def of_blurs(model: nn.Module, case: MethodCase) -> int:
+    """FLOPs of blurs: of each pixel of three channels a column and a row of the kernel."""
+    height, width = SIZE
+    kernel = 2 * math.ceil(height / 20) - 1, 2 * math.ceil(width / 20) - 1
+    pixels = 2 * case.clips * blurred_frames(model, case) * 3 * height * width
+    return 2 * pixels * sum(kernel)
 
 
 def parts_of(net: nn.Module) -> dict[str, nn.Module]:
@@ -661,10 +745,12 @@ def test_every_method_is_counted() -> None:
     [(m, n) for m in NEEDED for n in ONLY.get(m, NETS)],
 )
 def test_passes_of_a_step(method: str, net: str) -> None:
-    name, _, fixed = method.partition(',')
-    options = dict(norm_eval=True) if fixed else ONE_SIZE.get(name, {})
-    model = build_method(CASES[name], student=small_net(NETS[net].config), **options)
-    assert_passes(model, CASES[name], of_owners(NEEDED[method](NETS[net])))
+    case = CASES[method.partition(',')[0]]
+    case = replace(case, hooks=HOOKS.get(method, case.hooks))
+    n = NETS[net]
+    model = build_method(case, student=small_net(n.config), **OPTIONS.get(method, {}))
+    repeated = REPEATED[method](n) if method in REPEATED else {}
+    assert_passes(model, case, of_owners(NEEDED[method](n)), repeated=repeated)
 
 
 #: Backbones whose last level has as many channels as that of the convolutional one.
@@ -743,10 +829,63 @@ def test_passes_of_one_judged_level(net: str) -> None:
         assert_passes(model, CASES[name], of_method.of('student'))
 
 
+class Repeats:
+    """Frames that go through a backbone of a model again, where it does the same with them.
+
+    Attributes:
+        found: Their number by the first word of the backbone's name.
+    """
+
+    #: Layers that do one thing in training and another one in evaluation.
+    OF_TWO_MODES = (_BatchNorm, _DropoutNd, DropPath)
+
+    def __init__(self, model: nn.Module) -> None:
+        self.found: Counter[str] = Counter()
+        self._seen: set[tuple] = set()
+        for name, module in model.named_modules():
+            if name.endswith('.backbone'):
+                module.register_forward_pre_hook(partial(self._note, name.partition('.')[0]))
+
+    def _note(self, owner: str, backbone: nn.Module, inputs: tuple[Tensor]) -> None:
+        frames = inputs[0].detach()
+        if torch._C._current_autograd_node() is not None:
+            return  # the backward pass computes it again
+        if backbone.training and frames.shape[-2:] == HRDA['detail_size']:
+            return  # boxes are drawn, of few places
+        modal = [m for m in backbone.modules() if isinstance(m, self.OF_TWO_MODES)]
+        modes = tuple(layer.training for layer in modal)
+        together = any(m.training for m in modal if isinstance(m, _BatchNorm))
+        # In training batch norm moves its buffers, and uses none.
+        weights = [*backbone.parameters(), *(() if together else backbone.buffers())]
+        state = id(backbone), modes, sum(tensor._version for tensor in weights)
+        contents = sorted(frame.numpy().tobytes() for frame in frames)
+        for part in [contents] if together else [[content] for content in contents]:
+            key = (*state, *part)
+            self.found[owner] += len(part) * (key in self._seen)
+            self._seen.add(key)
+
+
 def assert_passes(
-    model: nn.Module, case: MethodCase, needed: Passes, size: tuple[int, int] = SIZE
+    model: nn.Module,
+    case: MethodCase,
+    needed: Passes,
+    size: tuple[int, int] = SIZE,
+    repeated: Mapping[str, int] | None = None,
 ) -> None:
-    """A step makes these passes of frames (h, w) of each clip, and no others."""
+    """A step makes these passes of frames (h, w) of each clip, and no others.
+
+    Args:
+        model: The method.
+        case: Its row.
+        needed: The passes.
+        size: (h, w).
+        repeated: Frames of each clip that go through a backbone again, see :data:`REPEATED`.
+    """
+    for module in model.modules():
+        if isinstance(module, StrongAugment):
+            module.blur_prob = 1.0  # which blurs are drawn is not looked at
+    run = Training(case, model, build_optimisers(model))
+    run(training_batch(case))
     owners = {key[0] for key in needed}
     networks = {
         f'{name} rest': module for name, module in model.named_children() if [*module.parameters()]
@@ -765,9 +904,11 @@ def assert_passes(
     judged: list[tuple] = []
     if judge is not None:
         judge.register_forward_pre_hook(lambda _, inputs: judged.append(inputs))
-    run = Training(case, model, build_optimisers(model))
+    repeats = Repeats(model)
     with NetworkFlops(networks) as counter:
-        run(training_batch(case))
+        run(training_batch(case, 1))
+    clips_of_a_batch = 2 * case.clips
+    again = {owner: frames / clips_of_a_batch for owner, frames in repeats.found.items() if frames}
     found = {
         (*name.split(), way): value
         for name, flops in counter.found.items()
@@ -778,7 +919,6 @@ def assert_passes(
     # Nothing is missed.
     assert counter.get_total_flops() == sum(f.forward + f.backward for f in counter.found.values())
     frame = {owner: flops_of_a_frame(getattr(model, owner), size) for owner in owners}
-    clips_of_a_batch = 2 * case.clips
     expected: Counter[tuple] = Counter()
     for (owner, part, way), count in needed.items():
         own = 'backbone' if part in ('image', 'level') else part
@@ -793,13 +933,16 @@ def assert_passes(
             flops = alone(model.get_submodule(name), inputs, part.weights, part.gradient)
             for way, value in flops.items():
                 expected[name.partition('.')[0], 'rest', way] += part.count * value
-    products = PRODUCTS[kind](model, levels) if kind in PRODUCTS else 0
+    other = counter.found['other']
+    assert (other.forward, other.backward) == (of_blurs(model, case), 0), 'passes of copies'
+    products = PRODUCTS[kind](model, levels, shown) if kind in PRODUCTS else 0
     if products is not None:
         losses = counter.found['losses']
-        assert losses.forward + losses.backward == products
+        assert losses.forward + losses.backward == products, 'products in losses'
     expected = Counter({key: value for key, value in expected.items() if value})
     ratio = sum(found.values()) / sum(expected.values())
     assert found == pytest.approx(expected, rel=1e-9), f'{ratio:.2f} of what is needed'
+    assert again == {owner: frames for owner, frames in (repeated or {}).items() if frames}
 
 
 @pytest.mark.parametrize('net', OF_THEIR_OWN)
@@ -843,7 +986,96 @@ def test_passes_of_a_step_on_two_scales(net: str) -> None:
         # The frame before; joined with itself where it is the key frame.
         labelled += passes(fusion=joined) if 'accel' in net else alone[2]
     needed = student.of('student') + labelled.of('teacher')
-    assert_passes(model, case, needed + passes(backbone=1).of('pretrained'), context)
+    repeated = REPEATED[net](NETS['accel']) if net in REPEATED else {}
+    assert_passes(model, case, needed + passes(backbone=1).of('pretrained'), context, repeated)
+
+
+# -------------------------------------------------------------------------------- faults are found
+
+
+def of_a_copy(model: nn.Module, frames: Tensor) -> None:
+    copy.deepcopy(model.student)(frames)
+
+
+def of_clones(model: nn.Module, frames: Tensor) -> None:
+    weights = {name: p.clone() for name, p in model.student.named_parameters()}
+    torch.func.functional_call(model.student, weights, (frames,))
+
+
+def product_of_a_clone(model: nn.Module, frames: Tensor) -> None:
+    weight = model.student.segmentor.backbone.conv1.weight.flatten(1).clone()
+    F.linear(torch.zeros(1, weight.shape[1]), weight)
+
+
+class FromTheSecondStep:
+    def __init__(self) -> None:
+        self.first = True
+
+    def __call__(self, model: nn.Module, frames: Tensor) -> None:
+        if not self.first:
+            model.student(frames)
+        self.first = False
+
+
+def features(model: nn.Module, frames: Tensor) -> None:
+    with torch.no_grad():
+        model.student.levels(frames[:, -1])
+
+
+def features_of_others(model: nn.Module, frames: Tensor) -> None:
+    features(model, frames + 1)
+
+
+@pytest.mark.parametrize(
+    ('fault', 'more', 'message'),
+    [
+        (of_a_copy, Passes(), 'passes of copies'),
+        (of_clones, Passes(), 'passes of copies'),
+        (product_of_a_clone, Passes(), 'products in losses'),
+        (FromTheSecondStep(), Passes(), 'of what is needed'),
+        # Needed or not, the frames are those of the supervised loss.
+        (features, passes(backbone=1), "{'student': 1.0}"),
+        (features_of_others, passes(backbone=1), None),
+    ],
+)
+def test_a_pass_too_many(
+    fault: Callable[[nn.Module, Tensor], None], more: Passes, message: str | None
+) -> None:
+    case, n = CASES['source_only'], NETS['per_frame']
+    model = build_method(case, student=small_net(n.config))
+    losses = model.loss_groups
+
+    def with_fault(batch: DomainBatch) -> Iterator[dict[str, Tensor]]:
+        fault(model, batch.source.clip.frames)
+        yield from losses(batch)
+
+    model.loss_groups = with_fault
+    found = nullcontext() if message is None else pytest.raises(AssertionError, match=message)
+    with found:
+        assert_passes(model, case, (n.supervised() + more).of('student'))
+
+
+def test_the_same_frames_in_another_batch_mode_or_with_other_weights() -> None:
+    """In training batch norm makes something else of another batch, in evaluation it does not."""
+    model = build_method(CASES['source_only'], student=small_net('PerFrame'))
+    backbone = model.student.segmentor.backbone
+    a, b, c = torch.rand(3, 3, *SIZE)
+    repeats = Repeats(model)
+
+    def again(*frames: Tensor) -> int:
+        before = repeats.found['student']
+        with torch.no_grad():
+            backbone(torch.stack(frames))
+        return repeats.found['student'] - before
+
+    assert (again(a, b), again(a, c), again(b, a)) == (0, 0, 2)
+    backbone.eval()
+    assert (again(a, b), again(a, c)) == (0, 1)
+    with torch.no_grad():
+        backbone.conv1.weight.mul_(2)
+    assert again(a, b) == 0
+    backbone.train()
+    assert again(a, b) == 0
 
 
 # --------------------------------------------------------------------------- the same as with more

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -76,6 +79,24 @@ def test_a_pass_that_is_computed_again_is_forward() -> None:
     assert again['one'].forward == 2 * once['one'].forward - PRODUCT
     assert again['one'].backward == once['one'].backward
     assert again['two'] == once['two'] and again['losses'] == once['losses']
+
+
+def test_clones_of_weights_are_no_network_s() -> None:
+    """But linear layers of a network that is called are its own, whatever their weights."""
+    net = nn.Sequential(nn.Conv1d(C, C, 1, bias=False), nn.Linear(L, L, bias=False))
+    clones = {name: p.clone() for name, p in net.named_parameters()}
+    x = torch.randn(N, C, L)
+    convolution, linear = 2 * N * L * C * C, 2 * N * C * L * L
+    calls: dict[Callable[[], Tensor], str] = {
+        lambda: copy.deepcopy(net)(x): 'losses',
+        lambda: F.linear(F.conv1d(x, clones['0.weight']), clones['1.weight']): 'losses',
+        lambda: torch.func.functional_call(net, clones, (x,)): 'net',
+    }
+    for call, of_linear in calls.items():
+        with NetworkFlops(dict(net=net)) as counter:
+            call()
+        found = {name: flops.forward for name, flops in counter.found.items()}
+        assert found == {'other': convolution, of_linear: linear}
 
 
 def test_a_called_layer_outside_of_its_network_is_that_network_s() -> None:
