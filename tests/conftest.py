@@ -5,7 +5,7 @@ import gc
 import os
 import re
 import tempfile
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ import torch._dynamo  # noqa: F401  # imported by each run, so by each fork unle
 import torch.distributed as distributed
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.utils.dl_utils import mmcv_full_available
 from mmseg.registry import MODELS
 
 from mmdavss.testing import SEGMENTOR, make_batch, small_net
@@ -53,8 +54,35 @@ def frozen_heap() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope='session', autouse=True)
-def quick_configs() -> Iterator[None]:
+def pytest_configure(config: pytest.Config) -> None:
+    """Takes out of this process what takes time and changes nothing, modules of tests included,
+    which read configs when they are collected."""
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    _read_configs_once(patch)
+    # Each seed notes for each absent kind of device the call that it comes from, which takes 300
+    # times as long as to seed the CPU.
+    for kind in (torch.cuda, torch.xpu, torch.mtia):
+        if not kind.is_available():
+            patch.setattr(kind, 'manual_seed_all', lambda seed: None)
+    # mmengine searches for a module of mmcv for each module of a network.
+    constructor = 'mmengine.optim.optimizer.default_constructor.mmcv_full_available'
+    patch.setattr(constructor, cache(mmcv_full_available))
+    # Each module has a dozen empty ones, and networks are copied by the hundred.
+    patch.setitem(copy._deepcopy_dispatch, OrderedDict, _copy_ordered)
+
+
+def _copy_ordered(value: OrderedDict, memo: dict) -> OrderedDict:
+    """What copy.deepcopy does by way of pickling."""
+    memo[id(value)] = copied = OrderedDict()
+    if value.__dict__:  # the metadata of a state_dict
+        copied.__dict__.update(copy.deepcopy(value.__dict__, memo))
+    for key, item in value.items():
+        copied[copy.deepcopy(key, memo)] = copy.deepcopy(item, memo)
+    return copied
+
+
+def _read_configs_once(patch: pytest.MonkeyPatch) -> None:
     """Shipped configs and their bases are read once, and the text of configs is not formatted.
 
     Reading one opens ten files, of which most belong to many configs, each with a temporary folder
@@ -85,11 +113,9 @@ def quick_configs() -> Iterator[None]:
             return read(filename, *args, **kwargs)
         return copy.deepcopy(read_once(str(filename), os.getcwd()))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Config, '_file2dict', staticmethod(file2dict))
-        patch.setattr(Config, 'fromfile', staticmethod(fromfile))
-        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
-        yield
+    patch.setattr(Config, '_file2dict', staticmethod(file2dict))
+    patch.setattr(Config, 'fromfile', staticmethod(fromfile))
+    patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
 
 
 @pytest.fixture(autouse=True)

@@ -225,12 +225,14 @@ def add_rounding_errors(model: nn.Module, layers: Sequence[str], unit: float, se
 
     def rounded(x: Any) -> Any:
         nonlocal drawn
-        if not is_real(x):
-            return x
-        if drawn.numel() < 2 * x.numel():
-            drawn = draw(2 * x.numel())
-        start = starts.randrange(drawn.numel() - x.numel())
-        return x * drawn[start : start + x.numel()].view(x.shape)
+        with torch._C.DisableTorchFunction():  # no decision is made here
+            if not is_real(x):
+                return x
+            count = x.numel()
+            if drawn.numel() < 2 * count:
+                drawn = draw(2 * count)
+            start = starts.randrange(drawn.numel() - count)
+            return x * drawn[start : start + count].view(x.shape)
 
     for name in layers:
         module = model.get_submodule(name)

@@ -57,6 +57,8 @@ COMPILED, PARALLEL = re.compile(r'(?:^|(?<=\.))_orig_mod\.'), re.compile(r'^(?:m
 
 #: Held while `torch.load` is replaced.
 _LOADING = threading.RLock()
+#: What it is replaced for, from the outside in.
+_GUARDED: list[str] = []
 
 
 class CheckpointError(UserError, ValueError):
@@ -83,10 +85,15 @@ def guarded(filename: str) -> Iterator[None]:
             run code and ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1`` is not set.
     """
     with _LOADING:
+        if _GUARDED[-1:] == [filename]:
+            # Around mmengine's loader, which is guarded itself: checksums are verified once.
+            yield
+            return
         load, before = torch.load, os.environ.get(DISTRUST)
         # mmengine removes its own entries from the list afterwards, even if others had added them.
         allowed = get_safe_globals()
         torch.load = wraps(load)(partial(_load, load, filename))
+        _GUARDED.append(filename)
         if not trusted():
             # Binds callers that hold their own reference to `torch.load`.
             os.environ[DISTRUST] = '1'
@@ -94,6 +101,7 @@ def guarded(filename: str) -> Iterator[None]:
             with _had(filename):
                 yield
         finally:
+            _GUARDED.pop()
             torch.load = load
             clear_safe_globals()
             add_safe_globals(allowed)

@@ -12,16 +12,29 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+# What runs import: forks would do it each time.
+import matplotlib.backends.backend_agg  # noqa: F401
+import mmseg.engine  # noqa: F401
 import pytest
 import torch
+import torch.utils.cpp_extension  # noqa: F401
 from mmengine.config import Config
 from mmseg.registry import MODELS
+from PIL import Image
 from torch import nn
 from torch.utils.data import _utils
 
+import mmdavss.cli.exits
+import mmdavss.cli.key_values
+import mmdavss.launch.faults
+import mmdavss.launch.model
+import mmdavss.launch.prepare
+import mmdavss.pseudo_labels.generator
+import mmdavss.pseudo_labels.source_selection  # noqa: F401
 from mmdavss.minidrive.generate import Settings, generate
 from tests.tools.forked import MANAGERS, ROOT
 
+Image.preinit()
 PIPELINE = [
     dict(type='LoadClip'),
     dict(type='ClipResize', scale=(48, 24)),

@@ -34,6 +34,7 @@ from mmdavss.utils.checkpoints import (
     TRUST,
     CheckpointError,
     damage,
+    guarded,
     read_checkpoint,
     read_weights,
 )
@@ -495,6 +496,22 @@ def test_what_others_allow_stays_allowed(tmp_path):
         before = set(torch.serialization.get_safe_globals())
         assert read_checkpoint(path)['meta'].path == 'a'
         assert before == set(torch.serialization.get_safe_globals())
+
+
+def test_checksums_are_verified_once(monkeypatch, tmp_path):
+    """However many loaders are around each other: it reads the whole file."""
+    verified = []
+    monkeypatch.setattr(
+        'mmdavss.utils.checkpoints.damage', lambda file: verified.append(file) or damage(file)
+    )
+    path = str(tmp_path / 'a.pth')
+    torch.save(dict(state_dict=dict(w=torch.ones(2))), path)
+    assert read_checkpoint(path)['state_dict']['w'].sum() == 2
+    assert verified == [path]
+    # Of another file within, too.
+    with guarded('other.pth'):
+        CheckpointLoader.load_checkpoint(path)
+    assert verified[1:]
 
 
 @pytest.mark.parametrize(
