@@ -10,8 +10,10 @@ interrupted run keeps what it has. A failure stops no other check; a part whose 
 on with the next check. On a GPU the parts run beside each other, and then, alone, ``configs``,
 whose times are compared. What the time (``--seconds``, after the start of the script) does not
 suffice for is counted in one line of each part, and listed in the files as left out; ``--resume``
-runs it in a further call. The exit code is 1 if a check failed. ``--write`` writes the tables to
-docs/gpu.md.
+runs it in a further call. The last line says how many checks failed and how many the time left
+out. The exit code is 1 if a check failed; 75 (``EX_TEMPFAIL``) if none did, but the time left some
+out; 0 if neither. What does not apply, as what needs a GPU, counts as neither. ``--write`` writes
+the tables to docs/gpu.md.
 
 Without a GPU, or with ``--cpu``, the script runs what it can on the CPU, with the MiniDrive configs
 in place of those of full size, and lists what needs a GPU.
@@ -41,7 +43,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
@@ -107,8 +109,10 @@ BROKEN = 3
 WORLD = 2
 #: Seconds of a run, which the parts share; with the start and the end it is under 10 minutes.
 SECONDS = 520
-#: Why checks are left out at the end of the time.
-NO_TIME = 'no time left'
+#: Why checks are left out at the end of the time: those that had not begun, and one that had.
+NO_TIME, CUT_OFF = 'no time left', 'ran out of time'
+#: Exit code if nothing failed, but the time left something out (``EX_TEMPFAIL``).
+UNFINISHED = 75
 #: How the error of checks begins whose process ended before them.
 NOT_REACHED = 'the process ended with exit code'
 #: Largest time of a step over that of its networks' passes alone.
@@ -1126,7 +1130,7 @@ def chosen_configs(
 
 
 def check_configs(device: str, only: Sequence[str] = ()) -> Checks:
-    """Part ``configs``: a step and its memory of each of full size, then one of each method."""
+    """Part ``configs``: of one of full size of each method everything, then the others."""
     init_default_scope('mmseg')
     full_kinds = ('float32', 'memory', 'waits', 'ratio', 'fp16', 'bf16')
     small_kinds = ('float32', 'waits', 'ratio', 'fp16', 'bf16')  # their memory is not counted
@@ -1135,10 +1139,10 @@ def check_configs(device: str, only: Sequence[str] = ()) -> Checks:
         for name in full_size.full_size():
             yield f'{name}: float32', partial(need_gpu, device)
     for size, kinds in (
-        ('full', full_kinds[:2]),
+        # A few minutes reach every kind of check, on the most different methods and networks.
+        ('full', full_kinds),
         ('later_full', full_kinds[:2]),
         ('small', small_kinds),
-        ('full', full_kinds[2:]),
         ('later_small', small_kinds[:1]),
         ('later_full', full_kinds[2:]),
         ('later_small', small_kinds[1:]),
@@ -1299,8 +1303,9 @@ def supervise(
         clock = threading.Timer(max(0.0, end - time.monotonic()), _kill, (process,))
         clock.start()
         try:
-            process.stdin.write(json.dumps(sorted(finished)))
-            process.stdin.close()
+            with suppress(BrokenPipeError):  # it has ended already
+                process.stdin.write(json.dumps(sorted(finished)))
+                process.stdin.close()
             for line in process.stdout:
                 if not line.startswith('{'):
                     continue  # what a library prints
@@ -1324,7 +1329,7 @@ def supervise(
         if code == 0 and not late:
             return
         if running is not None:
-            error = 'ran out of time' if late else f'its process ended with exit code {code}'
+            error = CUT_OFF if late else f'its process ended with exit code {code}'
             finished.add(running)
             emit(dict(name=running, status='skipped' if late else 'failed', error=error, seconds=0))
         left = [name for name in planned if name not in finished]
@@ -1410,6 +1415,12 @@ def without_those_to_run(
     return {part: [one for one in own if stays(part, one)] for part, own in results.items()}
 
 
+def left_by_time(results: Mapping[str, Sequence[Mapping]]) -> int:
+    """Number of checks of all parts that the time left out."""
+    every = (result for own in results.values() for result in own)
+    return sum(result.get('error') in (NO_TIME, CUT_OFF) for result in every)
+
+
 def cell(result: Mapping | None) -> str:
     """A result in a table."""
     if result is None:
@@ -1435,6 +1446,9 @@ def page_of(environment: Mapping[str, str], results: Mapping[str, Sequence[Mappi
         '',
         '{} checks passed, {} failed, {} were left out.'.format(*counts),
     ]
+    late = left_by_time(results)
+    if late:
+        lines[-1] += f' **{late} of them for time: go on with `--resume`.**'
     for part, own in results.items():
         table: dict[str, dict[str, Mapping]] = {}
         columns: list[str] = []
@@ -1599,8 +1613,10 @@ def main(args: Sequence[str] | None = None) -> None:
         page = page_of(environment, report.results)
         DOCUMENT.write_text(with_part(DOCUMENT.read_text(), BEGIN, END, page))
     failed = sum(result['status'] == 'failed' for own in report.results.values() for result in own)
-    print(f'{failed} failed; {options.out}/gpu_check.md')
-    raise SystemExit(int(failed > 0))
+    late = left_by_time(report.results)
+    left = f'{late} left out for time' + (' (go on with --resume)' if late else '')
+    print(f'{failed} failed, {left}; {options.out}/gpu_check.md')
+    raise SystemExit(1 if failed else UNFINISHED if late else 0)
 
 
 def variables(device: str, beside: int = 1) -> dict[str, str]:

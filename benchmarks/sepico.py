@@ -2,6 +2,7 @@
 
     python benchmarks/sepico.py [--device cpu] [--parts statistics bank ...]
     python benchmarks/sepico.py --rows 1024 4096
+    python benchmarks/sepico.py --operations
 
 The straightforward forms follow the published algorithm: an N x C x A tensor for the statistics, a
 loop over classes for the banks, a one-hot map for the labels. Losses run forward and backward from
@@ -10,7 +11,9 @@ a part alternate; times are medians, on a CPU of process time, and only their ra
 is the peak on top of the inputs, which both forms share. On a CPU it is that of the process
 (Linux), measured in a run in which the C library returns freed memory at once.
 
-``--rows`` compares DistCL with blocks of other sizes on the CPU, in one process.
+``--rows`` compares DistCL with blocks of other sizes on the CPU, in one process. ``--operations``
+counts what is dispatched for two crops through DAFormer, whose features have a quarter of their
+side: contrast, gradient and statistics, in the blocks that a CPU and those that CUDA gets.
 """
 
 from __future__ import annotations
@@ -24,13 +27,16 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import torch
 import torch.nn.functional as F
 from medians import medians, one_thread
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 IMAGES, SIZE, FACTOR, CHANNELS, CLASSES, BANK, TEMPERATURE = 2, 640, 8, 512, 19, 200, 100.0
 FORMS = ('straightforward', 'mmdavss')
@@ -219,6 +225,48 @@ def compare_blocks(sizes: list[int], rounds: int) -> None:
         print(f'| {name} | {ms:.0f} | {ms / found[str(own)]:.2f} |')
 
 
+class Operations(TorchDispatchMode):
+    """Counts what is dispatched: without views, which start nothing on a device, and with them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = self.all = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: Mapping | None = None
+    ) -> Any:
+        self.own += not function.is_view
+        self.all += 1
+        return function(*args, **(kwargs or {}))
+
+
+def operations(part: str, blocks_of: str) -> Operations:
+    """Those of a contrast, its gradient and its statistics, on the CPU in a device's blocks."""
+    from mmseg.registry import MODELS
+
+    from mmdavss.losses import semantic_contrast
+    from mmdavss.modules import ClassStatistics, class_statistics
+    from mmdavss.ops.blocks import rows_per_block
+
+    def rows(_: torch.device, *sizes: int) -> int:
+        return rows_per_block(torch.device(blocks_of), *sizes)
+
+    size = SIZE // 4
+    learned = ClassStatistics(CLASSES, CHANNELS, bank_size=BANK if part == 'bank' else 0)
+    features = torch.zeros(IMAGES, CHANNELS, size, size, requires_grad=True)
+    labels = torch.randint(CLASSES, (IMAGES, size, size))
+    module = MODELS.build(dict(type=f'{part.capitalize()}CLLoss'))
+    with (
+        mock.patch.object(semantic_contrast, 'rows_per_block', rows),
+        mock.patch.object(class_statistics, 'rows_per_block', rows),
+        Operations() as counted,
+    ):
+        learned.update(features.detach().transpose(0, 1).flatten(1).T, labels.flatten())
+        losses = module(features, labels, learned)
+        (losses['loss_contrast'] + losses['loss_reg']).backward()
+    return counted
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -230,7 +278,15 @@ def main() -> None:
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--form', choices=FORMS, help=argparse.SUPPRESS)
     parser.add_argument('--rows', nargs='+', type=int, help='blocks of DistCL to compare')
+    parser.add_argument('--operations', action='store_true', help='count them')
     args = parser.parse_args()
+    if args.operations:
+        print('| contrast | CPU | CUDA | CPU, with views | CUDA, with views |')
+        print('|---|---|---|---|---|')
+        for part in ('proto', 'dist', 'bank'):
+            cpu, cuda = operations(part, 'cpu'), operations(part, 'cuda')
+            print(f'| {part} | {cpu.own:,} | {cuda.own:,} | {cpu.all:,} | {cuda.all:,} |')
+        return
     if args.rows:
         compare_blocks(args.rows, rounds=7 * args.rounds)
         return

@@ -10,6 +10,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import torch
 
 from mmdavss.utils.errors import InputError
 from mmdavss.utils.files import replace_file
@@ -172,6 +173,8 @@ def _read_npy(path: Path, data: bytes) -> np.ndarray:
     flow: np.ndarray = np.frombuffer(data, dtype, offset=start).reshape(shape, order=order)
     if flow.shape[2] != 2:
         flow = np.moveaxis(flow, 0, 2)
+    if dtype == np.float16:  # torch takes a tenth of the time of numpy, and wants a writable array
+        return torch.from_numpy(flow.copy()).float().numpy()
     return flow / np.float32(INT16_SCALE) if dtype.kind == 'i' else flow
 
 

@@ -50,6 +50,19 @@ def test_npy_of_others(tmp_path, flow, dtype, channels_last):
     np.testing.assert_array_equal(read, flow.astype(dtype).astype(np.float32))
 
 
+@pytest.mark.parametrize('order', ['<', '>'])
+def test_every_float16_is_read_as_numpy_does(tmp_path, order):
+    """Bit by bit, subnormal numbers and both zeros too; what is no number is one NaN."""
+    values = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    field = np.stack([values, values[::-1]]).reshape(2, 256, 256)
+    np.save(tmp_path / 'a.npy', field.astype(f'{order}f2'))
+    expected = field.astype(np.float32).transpose(1, 2, 0)
+    expected = np.where(np.isfinite(expected).all(2, keepdims=True), expected, np.float32('nan'))
+    read = read_flow(tmp_path / 'a.npy')
+    assert read.flags.c_contiguous and read.flags.writeable
+    np.testing.assert_array_equal(read.view(np.uint32), expected.view(np.uint32).copy())
+
+
 def test_int16_of_davsn_and_tps(tmp_path):
     np.save(tmp_path / 'a.npy', np.array([[[15, -3], [0, 200]]], np.int16))
     np.testing.assert_allclose(read_flow(tmp_path / 'a.npy'), [[[1.5, -0.3], [0, 20]]], rtol=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
 import pytest
 import torch
 from mmengine.config import Config
@@ -105,16 +107,31 @@ assert gpu_check.functions() and len(gpu_check.cases()) > 50
 # ------------------------------------------------------------------------------------- functions
 
 
-def test_on_a_second_device():
+def run_tests_of_second_device(log: Path) -> None:
+    """Runs them in this process, whose output goes to a file."""
+    with open(log, 'w', buffering=1) as sys.stdout:
+        torch.set_num_threads(1)  # a fork has not the threads of its parent
+        file = Path(__file__).with_name('gpu_check_second_device.py')
+        # The options of the run that this one is part of are none of its own.
+        for name in ('PYTEST_ADDOPTS', 'PYTEST_XDIST_WORKER'):
+            os.environ.pop(name, None)
+        code = pytest.main(['-q', '-p', 'no:cacheprovider', '-p', 'no:xdist', str(file)])
+    os._exit(code)
+
+
+def test_on_a_second_device(tmp_path):
     """In a process of its own, which then has that device for ever."""
-    file = Path(__file__).with_name('gpu_check_second_device.py')
-    done = subprocess.run(
-        [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', str(file)],
-        capture_output=True,
-        text=True,
+    # A fork need not import torch, but cannot use a GPU that its parent has used.
+    kind = 'spawn' if torch.cuda.is_available() else 'fork'
+    cv2.setNumThreads(1)  # ends the threads of OpenCV: a fork would wait for them
+    process = multiprocessing.get_context(kind).Process(
+        target=run_tests_of_second_device, args=(tmp_path / 'log',)
     )
-    assert done.returncode == 0, done.stdout
-    assert '5 passed' in done.stdout
+    process.start()
+    process.join()
+    said = (tmp_path / 'log').read_text()
+    assert process.exitcode == 0, said
+    assert '5 passed' in said
 
 
 def test_every_function_is_compared(compared):
@@ -391,7 +408,7 @@ def test_every_method_has_a_small_and_a_large_config_at_the_start(script):
 
 
 def test_the_order_of_the_checks(script, monkeypatch):
-    """A step of all of full size, and its memory, before anything else."""
+    """Every kind of check on one of full size of each method, before anything else."""
 
     def configs(*names: str) -> list:
         return [script.RealConfig(name, 'cuda') for name in names]
@@ -401,12 +418,10 @@ def test_the_order_of_the_checks(script, monkeypatch):
     )
     monkeypatch.setattr(script, 'chosen_configs', lambda *_: found)
     assert [name for name, _ in script.check_configs('cuda')] == [
-        'a: float32',
-        'a: memory',
+        *(f'a: {kind}' for kind in ('float32', 'memory', 'waits', 'ratio', 'fp16', 'bf16')),
         'c: float32',
         'c: memory',
         *(f'b: {kind}' for kind in ('float32', 'waits', 'ratio', 'fp16', 'bf16')),
-        *(f'a: {kind}' for kind in ('waits', 'ratio', 'fp16', 'bf16')),
         'd: float32',
         *(f'c: {kind}' for kind in ('waits', 'ratio', 'fp16', 'bf16')),
         *(f'd: {kind}' for kind in ('waits', 'ratio', 'fp16', 'bf16')),
@@ -850,6 +865,47 @@ def test_what_the_time_did_not_suffice_for_has_one_line(script, tmp_path, capsys
     assert '- no time left: b, c, d' in (tmp_path / 'gpu_check.md').read_text()
 
 
+@pytest.mark.parametrize(
+    ('results', 'code', 'line'),
+    [
+        ([], 0, '0 failed, 0 left out for time;'),
+        ([('skipped', 'needs a GPU')], 0, '0 failed, 0 left out for time;'),
+        (
+            [('skipped', 'no time left'), ('skipped', 'ran out of time')],
+            75,
+            '0 failed, 2 left out for time (go on with --resume);',
+        ),
+        (
+            [('failed', 'wrong'), ('skipped', 'no time left')],
+            1,
+            '1 failed, 1 left out for time (go on with --resume);',
+        ),
+    ],
+)
+def test_what_the_time_left_out_is_no_success(
+    script, monkeypatch, tmp_path, capsys, results, code, line
+):
+    """Of an earlier call that this one continues, too."""
+
+    def run(command: list[str], _: float, emit: Any, **__: object) -> None:
+        emit(dict(name='a', status='passed', seconds=1.0, figures={}))
+        for number, (status, error) in enumerate(results):
+            emit(dict(name=f'b{number}', status=status, error=error, seconds=0))
+
+    monkeypatch.setattr(script, 'supervise', run)
+    for parts in ('ops', 'compile'):
+        options = f'--cpu --resume --parts {parts} --out {tmp_path}'.split()
+        if parts == 'compile':  # another part, without results
+            monkeypatch.setattr(script, 'supervise', lambda *_, **__: None)
+        with pytest.raises(SystemExit) as end:
+            script.main(options)
+        assert end.value.code == code
+        assert capsys.readouterr().out.splitlines()[-1].startswith(line)
+    late = sum(error in ('no time left', 'ran out of time') for _, error in results)
+    said = f'**{late} of them for time: go on with `--resume`.**'
+    assert (said in (tmp_path / 'gpu_check.md').read_text()) == (late > 0)
+
+
 def test_the_page(script):
     page = script.page_of(
         dict(device='X'),
@@ -864,6 +920,7 @@ def test_the_page(script):
     )
     assert '1 checks passed, 1 failed, 2 were left out.' in page
     assert '| | float32 | waits |\n|---|---|---|\n| `a` | 3 ms | **failed** |' in page
+    assert '2 were left out. **2 of them for time: go on with `--resume`.**' in page
     assert '- waits in x.py:3: a: waits' in page
     assert '- no time left: b: float32, c: float32' in page
 
