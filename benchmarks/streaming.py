@@ -13,9 +13,10 @@ Without a checkpoint weights and frames are made up: then all pixels are of one 
 the scores is cheap. Weights of ``source_only/effnet-lite0_mini`` and the frames of a video give the
 time of a real prediction.
 
-With ``--overlap`` the frames are read, prepared (with their flow), segmented, drawn and written to a
-video: by two threads, of which one only segments, and in turn. On a busy machine only the CPU time of the threads means something: on two free cores they
-gain at most the sum over the larger one.
+With ``--overlap`` the frames are read, prepared (with their flow), segmented, drawn and written to
+a video: by two threads, of which one only segments, and in turn. On a busy machine only the CPU
+time of the threads means something: on two free cores they gain at most the sum over the larger
+one.
 """
 
 from __future__ import annotations
