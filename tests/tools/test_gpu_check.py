@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cv2
 import pytest
 import torch
 from mmengine.config import Config
@@ -107,31 +105,16 @@ assert gpu_check.functions() and len(gpu_check.cases()) > 50
 # ------------------------------------------------------------------------------------- functions
 
 
-def run_tests_of_second_device(log: Path) -> None:
-    """Runs them in this process, whose output goes to a file."""
-    with open(log, 'w', buffering=1) as sys.stdout:
-        torch.set_num_threads(1)  # a fork has not the threads of its parent
-        file = Path(__file__).with_name('gpu_check_second_device.py')
-        # The options of the run that this one is part of are none of its own.
-        for name in ('PYTEST_ADDOPTS', 'PYTEST_XDIST_WORKER'):
-            os.environ.pop(name, None)
-        code = pytest.main(['-q', '-p', 'no:cacheprovider', '-p', 'no:xdist', str(file)])
-    os._exit(code)
-
-
-def test_on_a_second_device(tmp_path):
+def test_on_a_second_device():
     """In a process of its own, which then has that device for ever."""
-    # A fork need not import torch, but cannot use a GPU that its parent has used.
-    kind = 'spawn' if torch.cuda.is_available() else 'fork'
-    cv2.setNumThreads(1)  # ends the threads of OpenCV: a fork would wait for them
-    process = multiprocessing.get_context(kind).Process(
-        target=run_tests_of_second_device, args=(tmp_path / 'log',)
+    file = Path(__file__).with_name('gpu_check_second_device.py')
+    done = subprocess.run(
+        [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', str(file)],
+        capture_output=True,
+        text=True,
     )
-    process.start()
-    process.join()
-    said = (tmp_path / 'log').read_text()
-    assert process.exitcode == 0, said
-    assert '5 passed' in said
+    assert done.returncode == 0, done.stdout
+    assert '5 passed' in done.stdout
 
 
 def test_every_function_is_compared(compared):
