@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext, suppress
 from itertools import tee
 from pathlib import Path
@@ -30,6 +31,8 @@ Model = str | Path | Config
 Item = TypeVar('Item')
 #: Maximum frames per second of a video that can be written.
 MAX_FPS = 1000
+#: Frames at most that are prepared before they are segmented, and that are not yet written.
+HELD = 4
 #: Minimum width of all panels together if they have a legend.
 LEGEND_WIDTH = 480
 
@@ -208,19 +211,20 @@ class VideoSegInferencer:
             began, done = time.monotonic(), 0
             # Ctrl-C is how a camera ends.
             ended = suppress(KeyboardInterrupt) if video.live else nullcontext()
-            written = None
-            # While the networks see a frame, the one before is drawn and written, and the next one
-            # read, resized and given its flow. One at a time: no more than three frames are held,
-            # and the one before the next for its flow.
+            # While the networks see a frame, those before are drawn and written, and the next ones
+            # read, resized and given their flow. Some of each: networks that take longest on key
+            # frames (DFF) have a stock for those between. Of a camera nothing is kept waiting.
+            held = 1 if video.live else HELD
+            written: deque[Future] = deque()
             with ended, ThreadPoolExecutor(1) as aside:
-                for frame in self._segment(_ahead(self._prepared(video), aside)):
-                    if written is not None:
-                        written.result()
-                    written = aside.submit(write, frame)
+                for frame in self._segment(_ahead(self._prepared(video), aside, held)):
+                    while written and (len(written) == held or written[0].done()):
+                        written.popleft().result()
+                    written.append(aside.submit(write, frame))
                     done += 1
                     bar.update()
-            if written is not None:  # after Ctrl-C too
-                written.result()
+            for one in written:  # after Ctrl-C too
+                one.result()
         if not done:
             raise UserError(f'{video.shown}: no frame was segmented, nothing is written')
         seconds = time.monotonic() - began
@@ -342,10 +346,10 @@ def _column(rows: Iterable[tuple[Frame, list[Prepared]]], place: int) -> Iterato
         yield prepared[place]
 
 
-def _ahead(items: Iterable[Item], pool: Executor) -> Iterator[Item]:
-    """Yields the items; the next one is made in the pool while the last one is used."""
+def _ahead(items: Iterable[Item], pool: Executor, count: int) -> Iterator[Item]:
+    """Yields the items; the next `count` are made in the pool while the last one is used."""
     iterator = iter(items)
-    coming = pool.submit(next, iterator, None)
-    while (item := coming.result()) is not None:
-        coming = pool.submit(next, iterator, None)
+    coming = deque(pool.submit(next, iterator, None) for _ in range(count))
+    while (item := coming.popleft().result()) is not None:
+        coming.append(pool.submit(next, iterator, None))
         yield item

@@ -16,6 +16,7 @@ from mmengine.dataset import pseudo_collate
 from mmseg.registry import DATASETS
 
 from mmdavss.apis import UserError, VideoSegInferencer
+from mmdavss.inference.inferencer import HELD
 from mmdavss.inference.videos import Frame, VideoReader
 from mmdavss.launch.model import load_model
 
@@ -168,7 +169,9 @@ def test_errors_of_the_other_thread_arrive(saved_model, per_frame, tmp_path, mon
     for count in (4, 8):  # the last frame, and one that is followed by others
         with pytest.raises(OSError, match='the disk is full'):
             segment(Counted(count, ()), masks=tmp_path / 'masks')
-    assert len(others) == 8 and all(others)
+    # Some that follow may be written before the error is seen.
+    assert 8 <= len(others) < 8 + HELD and all(others)
+    before = len(others)
 
     class Broken(Counted):
         def __iter__(self):
@@ -177,7 +180,7 @@ def test_errors_of_the_other_thread_arrive(saved_model, per_frame, tmp_path, mon
 
     with pytest.raises(ValueError, match='the file is broken'):
         segment(Broken(5, ()), masks=tmp_path / 'masks')
-    assert len(others) == 11
+    assert len(others) == before + 3
 
 
 def test_two_models_side_by_side(saved_model, per_frame, accel, frame_folder, tmp_path):
