@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext, suppress
-from itertools import tee
+from contextlib import ExitStack, closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -142,20 +141,18 @@ class VideoSegInferencer:
         yield from self._segment(self._prepared(video))
 
     def _prepared(self, video: Iterable[Frame]) -> Iterator[tuple[Frame, list[Prepared]]]:
-        # In lockstep: no copy of the stream is more than one frame ahead of another.
-        frames, *copies = tee(video, 1 + len(self.segmenters))
-        made = [one.prepared(copy) for one, copy in zip(self.segmenters, copies, strict=True)]
-        for frame, *prepared in zip(frames, *made, strict=True):
-            yield frame, prepared
+        given, made = _lockstep(one.prepared for one in self.segmenters)
+        for frame in video:
+            for queue in given:
+                queue.append(frame)
+            yield frame, [next(prepared) for prepared in made]
 
-    def _segment(self, prepared: Iterable[tuple[Frame, list[Prepared]]]) -> Iterator[Segmented]:
-        rows, *copies = tee(prepared, 1 + len(self.segmenters))
-        maps = [
-            one.segmented(_column(copy, place))
-            for place, (one, copy) in enumerate(zip(self.segmenters, copies, strict=True))
-        ]
-        for (frame, _), *labels in zip(rows, *maps, strict=True):
-            yield Segmented(frame.name, frame.image, tuple(labels))
+    def _segment(self, rows: Iterable[tuple[Frame, list[Prepared]]]) -> Iterator[Segmented]:
+        given, maps = _lockstep(one.segmented for one in self.segmenters)
+        for frame, prepared in rows:
+            for queue, own in zip(given, prepared, strict=True):
+                queue.append(own)
+            yield Segmented(frame.name, frame.image, tuple(next(labels) for labels in maps))
 
     def __call__(
         self,
@@ -216,10 +213,15 @@ class VideoSegInferencer:
             # frames (DFF) have a stock for those between. Of a camera nothing is kept waiting.
             held = 1 if video.live else HELD
             written: deque[Future] = deque()
-            with ended, ThreadPoolExecutor(1) as aside:
-                for frame in self._segment(_ahead(self._prepared(video), aside, held)):
+            with (
+                ended,
+                ThreadPoolExecutor(1) as aside,
+                closing(_ahead(self._prepared(video), aside, held)) as coming,
+            ):
+                for frame in self._segment(coming):
                     while written and (len(written) == held or written[0].done()):
-                        written.popleft().result()
+                        written[0].result()  # if Ctrl-C ends it, it is asked again below
+                        written.popleft()
                     written.append(aside.submit(write, frame))
                     done += 1
                     bar.update()
@@ -341,15 +343,29 @@ class VideoSegInferencer:
         return np.pad(picture, (*odd, (0, 0)), mode='edge') if any(map(any, odd)) else picture
 
 
-def _column(rows: Iterable[tuple[Frame, list[Prepared]]], place: int) -> Iterator[Prepared]:
-    for _, prepared in rows:
-        yield prepared[place]
+def _lockstep(
+    functions: Iterable[Callable[[Iterable], Iterator[Item]]],
+) -> tuple[list[deque], list[Iterator[Item]]]:
+    """A queue for each function of iterables, and what it makes of that, one item at a time.
+
+    Copies by ``itertools.tee`` would hold some fifty items each.
+    """
+    queues: list[deque] = []
+    made = []
+    for function in functions:
+        queues.append(deque())
+        made.append(function(iter(queues[-1].popleft, None)))
+    return queues, made
 
 
-def _ahead(items: Iterable[Item], pool: Executor, count: int) -> Iterator[Item]:
+def _ahead(items: Iterable[Item], pool: Executor, count: int) -> Generator[Item, None, None]:
     """Yields the items; the next `count` are made in the pool while the last one is used."""
     iterator = iter(items)
     coming = deque(pool.submit(next, iterator, None) for _ in range(count))
-    while (item := coming.popleft().result()) is not None:
-        coming.append(pool.submit(next, iterator, None))
-        yield item
+    try:
+        while (item := coming.popleft().result()) is not None:
+            coming.append(pool.submit(next, iterator, None))
+            yield item
+    finally:
+        for future in coming:  # nothing more is wanted after an error
+            future.cancel()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import itertools
 import threading
+import time
 import weakref
 from concurrent.futures import Executor, Future
 
@@ -104,8 +106,21 @@ class InTurn(Executor):
 def test_nothing_is_kept_of_frames_that_are_over(saved_model, accel, tmp_path, monkeypatch):
     cfg, checkpoint = saved_model(accel)
     segment = VideoSegInferencer(cfg, checkpoint, device='cpu', show_progress=False)
-    # A block of itertools.tee, which holds its items until all of them are read, has 57.
-    video = Counted(135, marks=(20, 20 + 57, 20 + 2 * 57))
+    # A block of itertools.tee, which holds its items until all of them are read, has 57: marks at
+    # its beginning, middle and end.
+    video = Counted(135, marks=(59, 85, 112))
+    prepared = []
+    prepare = segment.segmenters[0]._prepare
+
+    def counted(pair, size):
+        data = prepare(pair, size)
+        frames = data['inputs']['frames']
+        prepared.append(weakref.ref(frames))
+        held.append(sum(of_frame() is not None for of_frame in prepared))
+        return data
+
+    held = []
+    monkeypatch.setattr(segment.segmenters[0], '_prepare', counted)
     draw = segment.draw
 
     def drawn(frame, *options):
@@ -120,6 +135,7 @@ def test_nothing_is_kept_of_frames_that_are_over(saved_model, accel, tmp_path, m
     assert cv2.VideoCapture(str(tmp_path / 'out.mp4')).get(cv2.CAP_PROP_FRAME_COUNT) == 135
     assert video.alive[0] == video.alive[1] == video.alive[2]
     assert 0 < video.alive[0][0] < 30 and video.alive[0][1] > 0
+    assert max(held) <= HELD + 2  # one is made, and one seen by the networks
 
 
 def test_files(saved_model, per_frame, video_file, tmp_path):
@@ -181,6 +197,43 @@ def test_errors_of_the_other_thread_arrive(saved_model, per_frame, tmp_path, mon
     with pytest.raises(ValueError, match='the file is broken'):
         segment(Broken(5, ()), masks=tmp_path / 'masks')
     assert len(others) == before + 3
+
+
+def test_a_failed_write_is_told_after_ctrl_c(saved_model, per_frame, tmp_path, monkeypatch):
+    """Ctrl-C, which ends a camera, while a write is waited for that then fails."""
+    segment = VideoSegInferencer(*saved_model(per_frame), device='cpu', show_progress=False)
+
+    def fails(path, labels):
+        if path.stem == '000002':
+            threading.Timer(0.1, _thread.interrupt_main).start()
+            time.sleep(0.3)
+            raise OSError('the disk is full')
+
+    monkeypatch.setattr('mmdavss.inference.inferencer.write_png', fails)
+    camera = Counted(30, ())
+    camera.live = True
+    with pytest.raises(OSError, match='the disk is full'):
+        segment(camera, masks=tmp_path / 'masks')
+
+
+def test_frames_that_are_ahead_of_an_error_are_left(saved_model, per_frame, tmp_path, monkeypatch):
+    segment = VideoSegInferencer(*saved_model(per_frame), device='cpu', show_progress=False)
+    prepare, prepared = segment.segmenters[0]._prepare, []
+    monkeypatch.setattr(
+        segment.segmenters[0],
+        '_prepare',
+        lambda pair, size: time.sleep(0.05) or prepared.append(None) or prepare(pair, size),
+    )
+
+    def broken(prepared):
+        next(prepared)
+        raise RuntimeError('no memory')
+        yield
+
+    monkeypatch.setattr(segment.segmenters[0], 'segmented', broken)
+    with pytest.raises(RuntimeError, match='no memory'):
+        segment(Counted(30, ()), masks=tmp_path / 'masks')
+    assert len(prepared) <= 2  # the one that broke it, and one that had begun
 
 
 def test_two_models_side_by_side(saved_model, per_frame, accel, frame_folder, tmp_path):
