@@ -116,8 +116,9 @@ class Fault:
 
     Args:
         place: Where, one of `PLACES`. In the first two a timer is set that fires `delay` seconds
-            later, wherever the run is then; the others are points in writing a checkpoint or the
-            note of the last one, where the process kills itself.
+            later, wherever the run is then, or at once without a delay; the others are
+            points in writing a checkpoint or the note of the last one, where the process kills
+            itself.
         count: How many times that place is passed before.
         delay: Delay in seconds.
         number: The signal.
@@ -158,7 +159,10 @@ class Fault:
         setattr(owner, name, passing)
 
     def _set_clock(self, *args: object, **kwargs: object) -> None:
-        threading.Timer(self.delay, self._strike).start()
+        if self.delay:
+            threading.Timer(self.delay, self._strike).start()
+        else:  # at that place, however late another thread would begin
+            self._strike()
 
     def _strike(self, *args: object) -> None:
         # From another process, as a cluster does: workers obey their parent.
