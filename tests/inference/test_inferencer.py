@@ -205,8 +205,8 @@ def test_a_failed_write_is_told_after_ctrl_c(saved_model, per_frame, tmp_path, m
 
     def fails(path, labels):
         if path.stem == '000002':
-            threading.Timer(0.1, _thread.interrupt_main).start()
-            time.sleep(0.3)
+            time.sleep(0.1)  # until it is waited for
+            _thread.interrupt_main()
             raise OSError('the disk is full')
 
     monkeypatch.setattr('mmdavss.inference.inferencer.write_png', fails)
@@ -222,7 +222,7 @@ def test_frames_that_are_ahead_of_an_error_are_left(saved_model, per_frame, tmp_
     monkeypatch.setattr(
         segment.segmenters[0],
         '_prepare',
-        lambda pair, size: time.sleep(0.05) or prepared.append(None) or prepare(pair, size),
+        lambda pair, size: time.sleep(0.1) or prepared.append(None) or prepare(pair, size),
     )
 
     def broken(prepared):
@@ -233,7 +233,8 @@ def test_frames_that_are_ahead_of_an_error_are_left(saved_model, per_frame, tmp_
     monkeypatch.setattr(segment.segmenters[0], 'segmented', broken)
     with pytest.raises(RuntimeError, match='no memory'):
         segment(Counted(30, ()), masks=tmp_path / 'masks')
-    assert len(prepared) <= 2  # the one that broke it, and one that had begun
+    # The one that broke it, and those that had begun before the error was seen.
+    assert len(prepared) < 1 + HELD
 
 
 def test_two_models_side_by_side(saved_model, per_frame, accel, frame_folder, tmp_path):
