@@ -27,16 +27,14 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import torch
 import torch.nn.functional as F
 from medians import medians, one_thread
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 IMAGES, SIZE, FACTOR, CHANNELS, CLASSES, BANK, TEMPERATURE = 2, 640, 8, 512, 19, 200, 100.0
 FORMS = ('straightforward', 'mmdavss')
@@ -225,28 +223,18 @@ def compare_blocks(sizes: list[int], rounds: int) -> None:
         print(f'| {name} | {ms:.0f} | {ms / found[str(own)]:.2f} |')
 
 
-class Operations(TorchDispatchMode):
-    """Counts what is dispatched: without views, which start nothing on a device, and with them."""
+def operations(part: str, blocks_of: str) -> tuple[int, int]:
+    """Those of a contrast, its gradient and its statistics, on the CPU in a device's blocks.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.own = self.all = 0
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: tuple = (), kwargs: Mapping | None = None
-    ) -> Any:
-        self.own += not function.is_view
-        self.all += 1
-        return function(*args, **(kwargs or {}))
-
-
-def operations(part: str, blocks_of: str) -> Operations:
-    """Those of a contrast, its gradient and its statistics, on the CPU in a device's blocks."""
+    Returns:
+        Their number without views, and with them.
+    """
     from mmseg.registry import MODELS
 
     from mmdavss.losses import semantic_contrast
     from mmdavss.modules import ClassStatistics, class_statistics
     from mmdavss.ops.blocks import rows_per_block
+    from mmdavss.testing.flops import Operations
 
     def rows(_: torch.device, *sizes: int) -> int:
         return rows_per_block(torch.device(blocks_of), *sizes)
@@ -264,7 +252,7 @@ def operations(part: str, blocks_of: str) -> Operations:
         learned.update(features.detach().transpose(0, 1).flatten(1).T, labels.flatten())
         losses = module(features, labels, learned)
         (losses['loss_contrast'] + losses['loss_reg']).backward()
-    return counted
+    return counted.count, counted.with_views
 
 
 def main() -> None:
@@ -284,8 +272,10 @@ def main() -> None:
         print('| contrast | CPU | CUDA | CPU, with views | CUDA, with views |')
         print('|---|---|---|---|---|')
         for part in ('proto', 'dist', 'bank'):
-            cpu, cuda = operations(part, 'cpu'), operations(part, 'cuda')
-            print(f'| {part} | {cpu.own:,} | {cuda.own:,} | {cpu.all:,} | {cuda.all:,} |')
+            found = zip(operations(part, 'cpu'), operations(part, 'cuda'), strict=True)
+            print(
+                f'| {part} | ' + ' | '.join(f'{count:,}' for both in found for count in both) + ' |'
+            )
         return
     if args.rows:
         compare_blocks(args.rows, rounds=7 * args.rounds)

@@ -170,19 +170,15 @@ class MeanTeacher(BaseAdapter):
         Returns:
             Labels (N, H, W), int64, and weights (N, H, W).
         """
-        labelled = self.labels_with_confidence(clip, flow)
+        (labelled,) = self.labels_of_last(clip, flow, 1)
         return labelled.labels, labelled.weights
 
     @torch.no_grad()
-    def labels_with_confidence(self, clip: Clip, flow: Tensor | None) -> PseudoLabels:
-        """:meth:`pseudo_labels`, with the probability of each."""
-        return self.labels_of_last(clip, flow, 1)[0]
-
-    @torch.no_grad()
     def labels_of_last(self, clip: Clip, flow: Tensor | None, count: int) -> list[PseudoLabels]:
-        """The same of the last `count` frames, in order; of each as if the clip ended with it.
+        """:meth:`pseudo_labels` of the last `count` frames, in order, with the probability of each.
 
-        The margins are those of the current frame.
+        Each is as if the clip ended with it, but for the margins, which are those of the current
+        frame.
         """
         labelled = []
         for probabilities in self._probabilities_of_last(clip.frames, flow, count):

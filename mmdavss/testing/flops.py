@@ -1,4 +1,4 @@
-"""Counts the passes of a training step through each network, by their FLOPs."""
+"""Counts the passes of a training step through each network, by their FLOPs; and operations."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch.nn.modules.module import (
     register_module_forward_hook,
     register_module_forward_pre_hook,
 )
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 aten = torch.ops.aten
@@ -136,6 +137,26 @@ class NetworkFlops(FlopCounterMode):
         # operation: if that is a product, it has its name.
         self._nodes.setdefault(torch.autograd._get_sequence_nr() - 1, name)
         return count
+
+
+class Operations(TorchDispatchMode):
+    """Counts the operations that are dispatched.
+
+    Attributes:
+        count: Their number without views, which start nothing on a device.
+        with_views: Their number.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = self.with_views = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: Mapping | None = None
+    ) -> Any:
+        self.count += not function.is_view
+        self.with_views += 1
+        return function(*args, **(kwargs or {}))
 
 
 def products(weight: Tensor, out: Tensor) -> int:

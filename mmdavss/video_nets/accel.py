@@ -415,6 +415,7 @@ class Accel(PropagatingNet):
                 key = self._key_levels(frames[:, 0])
         # Where features are joined a reference may have no auxiliary classifiers.
         key_heads = segmentor_heads(self.reference)
+        alone = self._single_heads(single)
         without = [part for part in parts if part not in SINGLE_FRAMES]
         return {
             name: self._head_scores(
@@ -423,7 +424,7 @@ class Accel(PropagatingNet):
                 current,
                 key,
                 to_key,
-                parts if single is None or name in single else without,
+                parts if name in alone else without,
                 detached,
             )
             for name, head in self.heads.items()

@@ -374,7 +374,7 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             Here the current frame is seen alone.
         """
         fused, current, key = {}, {}, {}
-        alone = {name: h for name, h in self.heads.items() if single is None or name in single}
+        alone = self._single_heads(single)
         if 'fused' in parts or 'current' in parts:
             featured = 'features' in parts
             with graph_for('fused' in parts or featured or 'current' not in detached):
@@ -402,6 +402,10 @@ class VideoNet(BaseModule, metaclass=ABCMeta):
             )
             for name, maps in (fused or key).items()
         }
+
+    def _single_heads(self, single: Collection[str] | None) -> dict[str, BaseDecodeHead]:
+        """Those of which :meth:`head_scores` of single frames are wanted."""
+        return {n: head for n, head in self.heads.items() if single is None or n in single}
 
     def supervise(
         self,

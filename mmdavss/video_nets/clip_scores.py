@@ -57,7 +57,7 @@ def scores_of_last(net: nn.Module, frames: Tensor, flow: Tensor | None, count: i
     Returns:
         `count` times (N, K, h, w).
     """
-    if count == 1:
+    if count == 1:  # nothing is shared
         return [net(frames, flow)]
     video_net = cast(VideoNet, unwrapped(net))
     maps: dict[int, Tensor] = {}

@@ -127,7 +127,7 @@ class DFF(PropagatingNet):
     ) -> dict[str, HeadScores]:
         if self._single_frame(frames):
             return super().head_scores(frames, flow, levels, parts, detached, single)
-        alone = {name: h for name, h in self.heads.items() if single is None or name in single}
+        alone = self._single_heads(single)
         current: dict[str, Tensor] = {}
         key: dict[str, Tensor] = {}
         features: dict[str, Tensor | None] = {}

@@ -109,17 +109,15 @@ def test_nothing_is_kept_of_frames_that_are_over(saved_model, accel, tmp_path, m
     # A block of itertools.tee, which holds its items until all of them are read, has 57: marks at
     # its beginning, middle and end.
     video = Counted(135, marks=(59, 85, 112))
-    prepared = []
+    prepared, held = [], []
     prepare = segment.segmenters[0]._prepare
 
     def counted(pair, size):
         data = prepare(pair, size)
-        frames = data['inputs']['frames']
-        prepared.append(weakref.ref(frames))
-        held.append(sum(of_frame() is not None for of_frame in prepared))
+        prepared.append(weakref.ref(data['inputs']['frames']))
+        held.append(sum(frames() is not None for frames in prepared))
         return data
 
-    held = []
     monkeypatch.setattr(segment.segmenters[0], '_prepare', counted)
     draw = segment.draw
 

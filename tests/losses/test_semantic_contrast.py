@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch._subclasses import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmdavss.losses import (
     bank_contrast,
@@ -20,6 +19,7 @@ from mmdavss.losses import (
 )
 from mmdavss.modules import ClassStatistics, class_statistics, downscale_labels
 from mmdavss.ops import rows_per_block
+from mmdavss.testing.flops import Operations
 from tests.published import whole_cells
 
 # Losses and gradients of the public SePiCo code, in float64.
@@ -303,18 +303,6 @@ def small_blocks(device_blocks, monkeypatch):
     """On a CPU several blocks and tiles, the last ones smaller."""
     for name, value in dict(BLOCK=5, SMALL_BLOCK=4, TILE=3, TILES=2).items():
         monkeypatch.setattr(semantic_contrast, name, value)
-
-
-class Operations(TorchDispatchMode):
-    """Counts what is dispatched, but for views, which start nothing on a device."""
-
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        self.count += not function.is_view
-        return function(*args, **(kwargs or {}))
 
 
 @pytest.mark.slow
